@@ -1,0 +1,20 @@
+"""The two kinds of error that a user is told about in one sentence instead of a traceback."""
+
+
+class FmlibError(Exception):
+    """Something failed; the message names the thing and the remedy."""
+
+    exit_status = 1
+
+
+class UsageError(FmlibError):
+    """The request itself is wrong: an unknown name, a missing folder, a bad value."""
+
+    exit_status = 2
+
+
+def known(kind: str, name: str, names) -> str:
+    """Return `name` if it is among `names`; raise UsageError listing the known ones otherwise."""
+    if name not in names:
+        raise UsageError(f"unknown {kind} {name!r}; known are: {', '.join(map(str, names))}")
+    return name
