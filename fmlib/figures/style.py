@@ -1,0 +1,119 @@
+"""The look that all figures share: a style sheet, a colour and a display name per thing, a way to save."""
+
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from fmlib.errors import FmlibError
+
+SHEET = Path(__file__).with_name("report.mplstyle")
+SIZE_LIMIT = 200_000  # bytes of a saved figure
+DPI = 170
+
+# After Okabe and Ito (2008) and Tol (2021), darkened until text in each colour meets AA on white (4.5:1). The
+# first four, which the four standard architectures wear, are told apart best by every kind of colour vision.
+BLUE, VERMILION, GREEN, INDIGO = "#0072B2", "#C25100", "#00805F", "#332288"
+PURPLE, OCHRE, WINE, GREY = "#AA4499", "#8A6D00", "#882255", "#4A4A4A"
+PALETTE = (BLUE, VERMILION, GREEN, INDIGO, PURPLE, OCHRE, WINE, GREY)
+NEUTRAL = "#6B6B6B"  # chance, baselines, whatever is no competitor
+GOOD, BAD = BLUE, VERMILION  # right and wrong
+
+COLOURS = {
+    **{"resnet18": BLUE, "efficientnet-b0": VERMILION, "alexnet": GREEN, "googlenet": INDIGO},
+    **{"resnet34": PURPLE, "resnet50": WINE, "efficientnet-b1": OCHRE, "efficientnet-b2": GREY},
+    **{"efficientnet-b3": "#7A3300", "ensemble": "#111111"},
+    **{"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO, "adamw": PURPLE},
+    **{"relu": BLUE, "tanh": VERMILION, "leaky_relu": GREEN, "swish": INDIGO},
+    **{"without mask": VERMILION, "with mask": BLUE},
+    **{"official": VERMILION, "grouped": BLUE},
+    **{"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"},
+    **{"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO},
+    **{"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL},
+}
+
+LABELS = {
+    **{"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "alexnet": "AlexNet"},
+    **{f"efficientnet-b{i}": f"EfficientNet-B{i}" for i in range(8)},
+    **{"googlenet": "GoogLeNet", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "adadelta": "Adadelta"},
+    **{"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"},
+    **{"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"},
+    **{
+        "none": "no augmentation",
+        "classic": "classic augmentation",
+        "vae": "VAE images",
+        "cvae": "CVAE images",
+    },
+    **{"classic+vae": "classic + VAE", "cvae": "CVAE images"},
+    **{"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "dae": "DAE"},
+    **{"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"},
+    **{"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"},
+    **{"wear": "Way of wearing", "mask_kind": "Kind of mask", "skin_tone": "Skin tone (Monk scale)"},
+    **{"yaw": "Head turned (degrees)", "occluder": "Before the mouth", "ffp2": "FFP2"},
+    **{
+        "train_seconds": "Training time (s)",
+        "parameters": "Parameters",
+        "images_per_second": "Images per second",
+    },
+}
+
+
+@contextmanager
+def report() -> Iterator[None]:
+    """Draw in the series' style; the caller's rcParams come back as they were."""
+    with mpl.rc_context(fname=SHEET):
+        yield
+
+
+def colour(name: str) -> str:
+    """The hex colour that `name` (a model, optimizer, activation, class, split, arm) wears everywhere."""
+    key = str(name).lower()
+    return COLOURS.get(key) or PALETTE[zlib.crc32(key.encode()) % len(PALETTE)]
+
+
+def label(name: str) -> str:
+    """The display name of a model, optimizer, activation, split, view, arm or metric."""
+    name = str(name)
+    if name.lower().startswith("external:"):
+        return name[len("external:") :]
+    return LABELS.get(name.lower(), name.replace("_", " "))
+
+
+def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
+    """Write a PNG under 200 KB, with `provenance` in its text metadata; neither shows nor closes the figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    data = _fitting(Image.open(buffer).convert("RGB"), provenance or {})
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise FmlibError(f"cannot write the figure {path}: {error.strerror}; name another folder") from error
+    return Path(path)
+
+
+def _fitting(image: Image.Image, provenance: dict) -> bytes:
+    """PNG bytes in full colour, or with 256 colours and then fewer pixels until they fit into the limit."""
+    data, scale = _encoded(image, provenance), 1.0
+    while len(data) > SIZE_LIMIT and scale > 0.2:
+        small = image.resize(
+            (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+        )
+        data = _encoded(small.quantize(256, method=Image.Quantize.MEDIANCUT), provenance)
+        scale *= 0.85
+    return data
+
+
+def _encoded(image: Image.Image, provenance: dict) -> bytes:
+    """The bytes of `image` as PNG with text metadata."""
+    text, buffer = PngInfo(), io.BytesIO()
+    for key, value in provenance.items():
+        text.add_itxt(str(key), str(value))
+    image.save(buffer, format="png", optimize=True, pnginfo=text, dpi=(DPI, DPI))
+    return buffer.getvalue()
