@@ -1,0 +1,145 @@
+"""The classifiers that the reports compare, one builder for all of them.
+
+Every classifier takes images in [0, 1] (normalisation is its first step), returns two logits (without mask,
+with mask) and names the layer whose activations Grad-CAM weighs. The networks are made for 224 px; below
+128 px their last reduction is left out, so that the last map has twice the resolution at little cost.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from urllib.error import URLError
+
+import torch
+from efficientnet_pytorch import EfficientNet
+from torch import nn
+from torchvision import models as vision
+from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
+
+from fmlib.config import CLASSES
+from fmlib.errors import FmlibError, UsageError, known
+
+SMALL = 128  # px; below it the last reduction is left out
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which pretrained weights expect
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "leaky_relu": nn.LeakyReLU,
+    "swish": nn.SiLU,
+}
+
+
+class Classifier(nn.Module):
+    """A network with its input normalisation and its CAM layer.
+
+    Input: float images N 3 H W in [0, 1]. Output: logits N 2 (without mask, with mask).
+    """
+
+    def __init__(self, name: str, net: nn.Module, cam_layer: str):
+        super().__init__()
+        self.name, self.net, self._cam_layer = name, net, cam_layer
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        """The sub-module whose output is the last feature map, N C h w."""
+        return self.net.get_submodule(self._cam_layer)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.net((images - self.mean) / self.std)
+
+
+class ActivatedConv(BasicConv2d):
+    """GoogLeNet's convolution block with its activation as a module, so that it can be replaced."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.bn(self.conv(x)))
+
+
+def _resnet(name: str, side: int, weights: str | None) -> Classifier:
+    net = getattr(vision, name)(weights=weights)
+    net.fc = nn.Linear(net.fc.in_features, len(CLASSES))
+    if side < SMALL:
+        block = net.layer4[0]
+        for conv in (block.conv1, block.conv2, block.downsample[0]):
+            conv.stride = (1, 1)
+    return Classifier(name, net, "layer4")
+
+
+def _alexnet(name: str, side: int, weights: str | None) -> Classifier:
+    net = vision.alexnet(weights=weights)
+    if side < SMALL:
+        net.features[5] = nn.Identity()
+        cells = max(1, (side - 32) // 16 + 1)  # what the remaining poolings leave
+        net.avgpool = nn.AdaptiveAvgPool2d(cells)
+        net.classifier[1] = nn.Linear(256 * cells**2, 4096)
+    net.classifier[6] = nn.Linear(4096, len(CLASSES))
+    return Classifier(name, net, "features.11")
+
+
+def _googlenet(name: str, side: int, weights: str | None) -> Classifier:
+    blocks = [ActivatedConv, partial(Inception, conv_block=ActivatedConv), InceptionAux]
+    net = vision.googlenet(weights=weights, aux_logits=False, init_weights=False, blocks=blocks)
+    net.fc = nn.Linear(net.fc.in_features, len(CLASSES))
+    if side < SMALL:
+        net.maxpool4 = nn.Identity()
+    return Classifier(name, net, "inception5b")
+
+
+def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
+    make = EfficientNet.from_name if weights is None else EfficientNet.from_pretrained
+    net = make(name, num_classes=len(CLASSES), image_size=side)
+    if side < SMALL:
+        conv = [b._depthwise_conv for b in net._blocks if tuple(b._depthwise_conv.stride) == (2, 2)][-1]
+        conv.stride, conv.static_padding = (1, 1), nn.ZeroPad2d(conv.kernel_size[0] // 2)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1  # the package's 0.01 lags behind in runs of a few hundred steps
+    set_activation(net, "swish")  # torch's own SiLU: the package's hand-written one is slower
+    return Classifier(name, net, "_swish")
+
+
+BUILDERS = {
+    **dict.fromkeys(("resnet18", "resnet34", "resnet50"), _resnet),
+    **dict.fromkeys(("efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3"), _efficientnet),
+    "alexnet": _alexnet,
+    "googlenet": _googlenet,
+}
+
+
+def set_activation(net: nn.Module, activation: str) -> None:
+    """Replace every activation inside `net`, in place, EfficientNet's swish modules included."""
+    make = ACTIVATIONS[known("activation", activation, ACTIVATIONS)]
+    for parent in list(net.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, (nn.ReLU, nn.SiLU)) or type(child).__name__ == "MemoryEfficientSwish":
+                setattr(parent, name, make())
+
+
+def build(name: str, activation: str | None = None, side: int = 64, pretrained: bool = False) -> Classifier:
+    """Build a classifier for square images of `side` px.
+
+    Args:
+        name: an architecture of `BUILDERS`.
+        activation: one of `ACTIVATIONS`; None keeps the architecture's own (swish for EfficientNet, else ReLU).
+        side: 32 px at least.
+        pretrained: start from the ImageNet weights of torchvision or efficientnet-pytorch (downloaded).
+
+    Raises:
+        UsageError: unknown name or activation, or a side below 32 px.
+        FmlibError: the pretrained weights cannot be had.
+    """
+    known("architecture", name, BUILDERS)
+    if side < 32:
+        raise UsageError(f"side is {side} px; the architectures need at least 32")
+    try:
+        classifier = BUILDERS[name](name, side, "DEFAULT" if pretrained else None)
+    except (URLError, OSError) as error:
+        raise FmlibError(f"no pretrained weights for {name}: {error}; use pretrained=False offline") from error
+    if activation is not None:
+        set_activation(classifier.net, activation)
+    return classifier
