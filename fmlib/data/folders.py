@@ -1,0 +1,140 @@
+"""Finding the labelled pictures of a folder: `{Train,Validation,Test}/{WithMask,WithoutMask}/` and kin."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fmlib.errors import UsageError
+
+CLASS_NAMES = {"withoutmask": 0, "withmask": 1}
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
+LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file of a class folder, before anyone looked inside."""
+
+    path: str  # relative to the data set's root, posix
+    label: int
+    split: str  # "" where none is published
+    size: int = 0  # bytes
+    mtime_ns: int = 0
+
+
+@dataclass
+class Listing:
+    """All files of a data set's class folders, and the entries that could not be listed."""
+
+    root: Path
+    files: list[Found] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)  # path, reason
+
+
+def key(name: str) -> str:
+    """A folder name without case, spaces, `_` and `-`."""
+    return "".join(letter for letter in name.casefold() if letter not in " _-")
+
+
+def find(folder: Path) -> Listing:
+    """List the pictures of a folder in one of the known layouts, one wrapping folder looked through.
+
+    Raises:
+        UsageError: the folder is missing, is no folder, or is laid out in no known way.
+    """
+    folder = _existing(folder)
+    for root in [folder, *_children(folder)]:
+        places = list(_class_folders(root))
+        if places:
+            return _list(root, places)
+    raise UsageError(f"no class folders in {str(folder)!r}: expected {LAYOUT}")
+
+
+def _existing(folder: Path) -> Path:
+    folder = Path(folder).expanduser()
+    if not folder.exists():
+        raise UsageError(f"folder {str(folder)!r} does not exist")
+    if not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is a file; a data set is a folder laid out as {LAYOUT}")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(f"folder {str(folder)!r} may not be read; check its permissions")
+    return folder.resolve()
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
+        )
+    except OSError:
+        return []
+
+
+def _class_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
+    """Folder, label and published split of each class folder below `root` or below its split folders."""
+    for child in _children(root):
+        if key(child.name) in CLASS_NAMES:
+            yield child, CLASS_NAMES[key(child.name)], ""
+        elif key(child.name) in SPLIT_NAMES:
+            for inner in _children(child):
+                if key(inner.name) in CLASS_NAMES:
+                    yield inner, CLASS_NAMES[key(inner.name)], SPLIT_NAMES[key(child.name)]
+
+
+def _list(root: Path, places: list[tuple[Path, int, str]]) -> Listing:
+    listing = Listing(root)
+    for folder, label, split in places:
+        for path in _walk(folder, listing.problems, root):
+            _add(listing, path, label, split)
+    listing.files.sort(key=lambda file: file.path)
+    return listing
+
+
+def _walk(folder: Path, problems: list, root: Path) -> Iterator[Path]:
+    """Every visible file below `folder`; linked folders are followed, but none is entered twice."""
+
+    def report(error: OSError) -> None:
+        problems.append((relative(Path(error.filename), root), f"folder cannot be read: {error.strerror}"))
+
+    seen = set()
+    for place, folders, files in os.walk(folder, onerror=report, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if _visible(name))
+
+
+def _visible(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in CLUTTER
+
+
+def _add(listing: Listing, path: Path, label: int, split: str) -> None:
+    name = relative(path, listing.root)
+    try:
+        status = path.stat()
+    except OSError as error:
+        listing.problems.append((name, f"cannot be read: {error.strerror}"))
+        return
+    if not stat.S_ISREG(status.st_mode):
+        listing.problems.append((name, "not a regular file"))
+        return
+    listing.files.append(Found(name, label, split, status.st_size, status.st_mtime_ns))
+
+
+def relative(path: Path, root: Path) -> str:
+    """`path` below `root`, with forward slashes."""
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,60 @@
+"""Groups: pictures of one origin, by their names, their bytes or their looks."""
+
+import re
+from pathlib import PurePosixPath
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+BLANK = 4.0  # grey levels of contrast below which a picture shows nothing, so that likeness proves nothing
+NAME_PATTERNS = (  # file names in which augmentation tools tell the origin; the first group is the origin
+    re.compile(r"^(Augmented_\d+)_\d+$"),  # Keras' DirectoryIterator, as in FaceMask 12K
+    re.compile(r"^(.+_(?:jpe?g|png|webp|bmp))\.rf\.[0-9a-f]{16,}$", re.IGNORECASE),  # Roboflow
+    re.compile(r"^.+_original_(.+\.(?:jpe?g|png|bmp))_[0-9a-f-]{36}$", re.IGNORECASE),  # Augmentor
+)
+
+
+def name_origin(path: str) -> str:
+    """The origin that a file's name tells; "" where it tells none."""
+    stem = PurePosixPath(path).stem
+    matches = (pattern.match(stem) for pattern in NAME_PATTERNS)
+    return next((match[1] for match in matches if match), "")
+
+
+def keys(manifest: pd.DataFrame) -> pd.Series:
+    """Each picture's own key of origin: what its source or its name tells, otherwise its content.
+
+    A key depends on nothing but the picture itself, so that it stays when other pictures join the set.
+    """
+    if "origin" in manifest:
+        return "origin:" + manifest["origin"].astype(str)
+    origins = manifest["path"].map(name_origin)
+    return ("name:" + origins).where(origins != "", "sha256:" + manifest["sha256"].str[:16])
+
+
+def twins(manifest: pd.DataFrame) -> np.ndarray:
+    """Pairs of rows with the same bytes (each row with the first of its kind), blank pictures left out."""
+    rows = np.flatnonzero(manifest["contrast"].to_numpy() >= BLANK)
+    first = (
+        pd.Series(rows, index=manifest["sha256"].to_numpy()[rows])
+        .groupby(level=0)
+        .transform("min")
+        .to_numpy()
+    )
+    return np.column_stack([first, rows])[first != rows]
+
+
+def join(labels: pd.Series, pairs: np.ndarray) -> pd.Series:
+    """Merge what `labels` holds together with what `pairs` of rows connect.
+
+    Returns:
+        One name per row: the smallest label of its component.
+    """
+    codes, names = pd.factorize(labels, sort=True)
+    left, right = codes[pairs[:, 0]], codes[pairs[:, 1]]
+    links = coo_matrix((np.ones(len(left), bool), (left, right)), shape=(len(names), len(names)))
+    component = connected_components(links, directed=False)[1]
+    smallest = pd.Series(np.arange(len(names))).groupby(component).transform("min").to_numpy()
+    return pd.Series(names[smallest[codes]], index=labels.index)

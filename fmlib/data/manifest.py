@@ -1,0 +1,135 @@
+"""The manifest: one row per picture, read once and remembered per file."""
+
+import hashlib
+import io
+import os
+import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from fmlib.config import home
+from fmlib.data import hashing, pictures
+from fmlib.data.folders import Found, Listing
+
+VERSION = "1"  # raise when a column changes its meaning
+STORED = {
+    "path": str,
+    "size": "int64",
+    "mtime_ns": "int64",
+    "reason": str,  # why it is unreadable; "" where it is readable
+    "width": "int64",
+    "height": "int64",
+    "sha256": str,
+    "phash": "uint64",
+    "contrast": float,  # standard deviation of the grey thumbnail, 0..128
+}
+UNREAD = {"width": 0, "height": 0, "sha256": "", "phash": 0, "contrast": 0.0}
+
+
+def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Look into every listed file, reusing what is remembered of unchanged ones.
+
+    Returns:
+        The readable pictures (path, label, split, width, height, bytes, sha256, phash, contrast), sorted by
+        path, and the unreadable entries (path, reason).
+    """
+    store = _store(listing.root)
+    remembered = _remembered(store)
+    known = {(row.path, row.size, row.mtime_ns): row for row in remembered.itertuples(index=False)}
+    fresh = [file for file in listing.files if (file.path, file.size, file.mtime_ns) not in known]
+    rows = pd.DataFrame(
+        [known[key] for file in listing.files if (key := (file.path, file.size, file.mtime_ns)) in known],
+        columns=list(STORED),
+    )
+    if fresh:
+        rows = (
+            pd.concat([rows, _look(listing.root, fresh, progress)])
+            if len(rows)
+            else _look(listing.root, fresh, progress)
+        )
+    if fresh or len(rows) != len(remembered):
+        _remember(store, rows)
+    return _tables(listing, rows.astype(STORED))
+
+
+def _tables(listing: Listing, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    places = pd.DataFrame(
+        [(file.path, file.label, file.split) for file in listing.files], columns=["path", "label", "split"]
+    )
+    rows = places.merge(rows, on="path").sort_values("path", ignore_index=True)
+    bad = rows.loc[rows.reason != "", ["path", "reason"]]
+    problems = pd.DataFrame(listing.problems, columns=["path", "reason"], dtype=object)
+    good = rows[rows.reason == ""].drop(columns=["reason", "mtime_ns"]).rename(columns={"size": "bytes"})
+    order = ["path", "label", "split", "width", "height", "bytes", "sha256", "phash", "contrast"]
+    unreadable = pd.concat([bad, problems]).sort_values("path", ignore_index=True)
+    return good[order].reset_index(drop=True), unreadable
+
+
+def _look(root: Path, files: list[Found], progress: bool) -> pd.DataFrame:
+    """Decode the files on all cores; Pillow and hashlib let go of the interpreter lock while they work."""
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        rows = pool.map(lambda file: _row(root, file), files)
+        bar = tqdm(
+            rows,
+            total=len(files),
+            desc="reading images",
+            mininterval=1,
+            unit="image",
+            disable=not progress,
+            leave=False,
+        )
+        return pd.DataFrame(list(bar), columns=list(STORED)).astype(STORED)
+
+
+def _row(root: Path, file: Found) -> dict:
+    base = {"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns, "reason": ""}
+    try:
+        content = pictures.read_bytes(root / file.path)
+        image = pictures.open_rgb(io.BytesIO(content))
+    except pictures.UnreadableError as error:
+        return base | UNREAD | {"reason": str(error)}
+    small = hashing.thumbnail(image)
+    return base | {
+        "width": image.width,
+        "height": image.height,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "phash": hashing.phash(small[None])[0],
+        "contrast": float(small.std()),
+    }
+
+
+def _store(root: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(root) + VERSION.encode()).hexdigest()[:16]
+    return home() / "manifests" / f"{name}.csv"
+
+
+def _remembered(store: Path) -> pd.DataFrame:
+    """What an earlier look found; empty where there was none or its file is damaged."""
+    try:
+        return pd.read_csv(
+            store,
+            dtype=STORED,
+            keep_default_na=False,
+            encoding_errors="surrogateescape",
+            float_precision="round_trip",
+        )[list(STORED)]
+    except (OSError, ValueError, KeyError):
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in STORED.items()})
+
+
+def _remember(store: Path, rows: pd.DataFrame) -> None:
+    """Write atomically; where that fails it costs time later and nothing else, so it is only warned of."""
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
+        os.close(handle)
+        rows.to_csv(temporary, index=False, errors="surrogateescape")
+        os.replace(temporary, store)
+    except OSError as error:
+        warnings.warn(f"cannot remember the manifest in {store}: {error.strerror}", stacklevel=2)

@@ -1,0 +1,195 @@
+"""Where images come from: rendered faces, FaceMask 12K, or any folder, all behind `load`."""
+
+import hashlib
+import inspect
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+from PIL import Image
+
+from fmlib.config import CLASSES, REPO, home
+from fmlib.data import folders, groups, manifest, pictures, splits
+from fmlib.errors import FmlibError, UsageError
+
+NAMED = ("synthetic", "face-mask-12k")
+SYNTHETIC_IMAGES = 2000
+VARIABLE = "FMLIB_FACE_MASK_12K"
+HANDLE = "ashishjangra27/face-mask-12k-images-dataset"
+PAGE = f"https://www.kaggle.com/datasets/{HANDLE}"
+SHEETS = {
+    "synthetic": {
+        "source": "rendered by fmlib.data.synthetic, no photograph involved",
+        "licence": "MIT, as the code",
+        "known faults": "planted on purpose: about one image in eight is an altered copy of another",
+    },
+    "face-mask-12k": {
+        "source": PAGE,
+        "licence": "CC0 according to its publisher; the people shown were not asked",
+        "known faults": "augmented copies of one face in train, validation and test; size tells the class",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The images of one source and what is known of each (a row of `manifest` per image, sorted by path)."""
+
+    name: str
+    root: Path
+    manifest: pd.DataFrame
+    unreadable: pd.DataFrame  # path, reason
+    fingerprint: str
+    sheet: dict = field(default_factory=dict)
+    attributes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def open(self, row: int) -> Image.Image:
+        """The image of a row, as 8-bit RGB with its EXIF rotation applied."""
+        path = self.manifest["path"].iloc[row]
+        try:
+            return pictures.open_rgb(self.root / path)
+        except pictures.UnreadableError as error:
+            raise FmlibError(f"{self.root / path} was readable before and no longer is: {error}") from error
+
+
+def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bool = True) -> Dataset:
+    """Load a set to train on: "synthetic", "face-mask-12k" or a folder.
+
+    Args:
+        dataset: name or folder.
+        images: how many images: rendered ones of the synthetic set, a sample of whole groups of any other.
+        seed: of the rendering, or of the sample.
+    Raises:
+        UsageError: unknown name, missing or empty folder, one class only, a class with too few origins.
+        FmlibError: the set could not be downloaded or written.
+    """
+    if images is not None and images < 1:
+        raise UsageError(f"images must be at least 1, not {images}")
+    if dataset == "synthetic":
+        count = images or SYNTHETIC_IMAGES
+        return _checked(_read("synthetic", _synthetic(count, seed, progress), progress))
+    name, folder = _place(dataset)
+    return _checked(_sampled(_read(name, folder, progress), images, seed))
+
+
+def external(path: str | Path, progress: bool = True) -> Dataset:
+    """Load a folder that is only scored, never trained on; it may hold a single class."""
+    return _read(Path(path).expanduser().resolve().name, Path(path), progress)
+
+
+def _place(dataset: str) -> tuple[str, Path]:
+    if dataset == "face-mask-12k":
+        return dataset, _face_mask_12k()
+    folder = Path(dataset).expanduser()
+    if not folder.exists() and os.sep not in dataset:
+        raise UsageError(f"unknown data set {dataset!r}: neither a folder nor one of {', '.join(NAMED)}")
+    return folder.resolve().name, folder
+
+
+def _read(name: str, folder: Path, progress: bool) -> Dataset:
+    listing = folders.find(folder)
+    table, unreadable = manifest.read(listing, progress)
+    if table.empty:
+        detail = f"; {len(unreadable)} files there are unreadable" if len(unreadable) else ""
+        raise UsageError(f"no readable image in {str(folder)!r}{detail}")
+    table, attributes = _with_attributes(table, listing.root)
+    table["key"] = groups.keys(table)
+    table["group"] = groups.join(table["key"], groups.twins(table))
+    sheet = {"name": name} | SHEETS.get(name, {"source": str(listing.root), "licence": "not stated"})
+    return Dataset(name, listing.root, table, unreadable, _fingerprint(table), sheet, attributes)
+
+
+def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Join `attributes.csv` (path, ...) where the source wrote one."""
+    try:
+        known = pd.read_csv(root / "attributes.csv", keep_default_na=False)
+    except (OSError, ValueError):
+        return table, []
+    names = [name for name in known.columns if name not in table.columns]
+    if "path" not in known.columns or not names:
+        return table, []
+    return table.merge(known[["path", *names]].drop_duplicates("path"), on="path", how="left"), names
+
+
+def _fingerprint(table: pd.DataFrame) -> str:
+    columns = table[["path", "sha256", "label", "group"]].astype(str)
+    text = "\n".join("\t".join(row) for row in columns.itertuples(index=False))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _sampled(dataset: Dataset, images: int | None, seed: int) -> Dataset:
+    if images is None or images >= len(dataset):
+        return dataset
+    rows = splits.subset(dataset.manifest, np.arange(len(dataset)), images, seed)
+    table = dataset.manifest.loc[rows].reset_index(drop=True)
+    return Dataset(**{**vars(dataset), "manifest": table, "fingerprint": _fingerprint(table)})
+
+
+def _checked(dataset: Dataset) -> Dataset:
+    """Refuse a set that cannot be divided into train, validation and test."""
+    table = dataset.manifest
+    for label, name in enumerate(CLASSES):
+        origins = table.loc[table["label"] == label, "group"].nunique()
+        if not origins:
+            raise UsageError(f"{str(dataset.root)!r} holds no image {name}; both classes are needed to train")
+        if origins < 3:
+            raise UsageError(
+                f"{str(dataset.root)!r} holds images {name} of only {origins} origins; "
+                "train, validation and test need at least 3"
+            )
+    return dataset
+
+
+def _synthetic(images: int, seed: int, progress: bool) -> Path:
+    """Folder of the rendered set, written once per number of images, seed and version of the renderer."""
+    from fmlib.data import synthetic
+
+    version = hashlib.sha256(inspect.getsource(synthetic).encode()).hexdigest()[:8]
+    folder = home() / "data" / f"synthetic-{seed}-{images}-{version}"
+    partial = folder.with_suffix(".partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():
+                shutil.rmtree(partial, ignore_errors=True)
+                synthetic.write(partial, images, seed, progress=progress)
+                os.replace(partial, folder)
+    except OSError as error:
+        raise FmlibError(
+            f"cannot write the synthetic images to {folder}: {error.strerror or error}"
+        ) from error
+    return folder
+
+
+def _face_mask_12k() -> Path:
+    """An existing copy of FaceMask 12K, or one freshly downloaded from Kaggle into `data/`."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        if not Path(given).expanduser().is_dir():
+            raise UsageError(f"{VARIABLE} names {given!r}, which is no folder")
+        return Path(given)
+    folder = REPO / "data" / "face-mask-12k"
+    return folder if folder.is_dir() else _download(folder)
+
+
+def _download(folder: Path) -> Path:
+    partial = folder.with_suffix(".partial")
+    try:
+        import kagglehub
+
+        kagglehub.dataset_download(HANDLE, output_dir=str(partial))
+        os.replace(partial, folder)
+    except Exception as error:  # network, credentials, HTTP status, disk: the remedy is the same
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FmlibError(
+            f"could not download face-mask-12k from Kaggle ({reason}); check the network, or fetch it "
+            f"yourself from {PAGE}, unpack it and let {VARIABLE} name the folder"
+        ) from error
+    return folder
