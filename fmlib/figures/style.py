@@ -25,43 +25,34 @@ PALETTE = (BLUE, VERMILION, GREEN, INDIGO, PURPLE, OCHRE, WINE, GREY)
 NEUTRAL = "#6B6B6B"  # chance, baselines, whatever is no competitor
 GOOD, BAD = BLUE, VERMILION  # right and wrong
 
-COLOURS = {
-    **{"resnet18": BLUE, "efficientnet-b0": VERMILION, "alexnet": GREEN, "googlenet": INDIGO},
-    **{"resnet34": PURPLE, "resnet50": WINE, "efficientnet-b1": OCHRE, "efficientnet-b2": GREY},
-    **{"efficientnet-b3": "#7A3300", "ensemble": "#111111"},
-    **{"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO, "adamw": PURPLE},
-    **{"relu": BLUE, "tanh": VERMILION, "leaky_relu": GREEN, "swish": INDIGO},
-    **{"without mask": VERMILION, "with mask": BLUE},
-    **{"official": VERMILION, "grouped": BLUE},
-    **{"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"},
-    **{"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO},
-    **{"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL},
-}
+COLOURS = (
+    {"resnet18": BLUE, "efficientnet-b0": VERMILION, "alexnet": GREEN, "googlenet": INDIGO}
+    | {"resnet34": PURPLE, "resnet50": WINE, "efficientnet-b1": OCHRE, "efficientnet-b2": GREY}
+    | {"efficientnet-b3": "#7A3300", "ensemble": "#111111"}
+    | {"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO, "adamw": PURPLE}
+    | {"relu": BLUE, "tanh": VERMILION, "leaky_relu": GREEN, "swish": INDIGO}
+    | {"without mask": VERMILION, "with mask": BLUE}
+    | {"official": VERMILION, "grouped": BLUE}
+    | {"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"}
+    | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO}
+    | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
+)
 
-LABELS = {
-    **{"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "alexnet": "AlexNet"},
-    **{f"efficientnet-b{i}": f"EfficientNet-B{i}" for i in range(8)},
-    **{"googlenet": "GoogLeNet", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "adadelta": "Adadelta"},
-    **{"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"},
-    **{"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"},
-    **{
-        "none": "no augmentation",
-        "classic": "classic augmentation",
-        "vae": "VAE images",
-        "cvae": "CVAE images",
-    },
-    **{"classic+vae": "classic + VAE", "cvae": "CVAE images"},
-    **{"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++", "dae": "DAE"},
-    **{"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"},
-    **{"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"},
-    **{"wear": "Way of wearing", "mask_kind": "Kind of mask", "skin_tone": "Skin tone (Monk scale)"},
-    **{"yaw": "Head turned (degrees)", "occluder": "Before the mouth", "ffp2": "FFP2"},
-    **{
-        "train_seconds": "Training time (s)",
-        "parameters": "Parameters",
-        "images_per_second": "Images per second",
-    },
-}
+LABELS = (
+    {"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "alexnet": "AlexNet"}
+    | {f"efficientnet-b{i}": f"EfficientNet-B{i}" for i in range(8)}
+    | {"googlenet": "GoogLeNet", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "adadelta": "Adadelta"}
+    | {"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"}
+    | {"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"}
+    | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
+    | {"cvae": "CVAE images", "classic+vae": "classic + VAE", "dae": "DAE"}
+    | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
+    | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
+    | {"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"}
+    | {"wear": "Way of wearing", "mask_kind": "Kind of mask", "skin_tone": "Skin tone (Monk scale)"}
+    | {"yaw": "Head turned (degrees)", "occluder": "Before the mouth", "ffp2": "FFP2"}
+    | {"train_seconds": "Training time (s)", "images_per_second": "Images per second"}
+)
 
 
 @contextmanager
@@ -86,7 +77,7 @@ def label(name: str) -> str:
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
-    """Write a PNG under 200 KB, with `provenance` in its text metadata; neither shows nor closes the figure."""
+    """Write a PNG under 200 KB, with `provenance` in its text metadata; neither shows nor closes it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     data = _fitting(Image.open(buffer).convert("RGB"), provenance or {})

@@ -1,0 +1,60 @@
+"""Do probabilities mean what they say? Expected calibration error, reliability, temperature scaling."""
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import expit
+
+from fmlib.bootstrap import statistics
+from fmlib.metrics import checked, wilson
+
+
+def ece(labels, probabilities, bins: int = 15) -> float:
+    """Expected calibration error: mean gap between probability and frequency of label 1 over equal bins."""
+    labels, probabilities = checked(labels, probabilities)
+    return float(statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins)["ece"][0])
+
+
+def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:
+    """How often label 1 occurs where probability p was predicted.
+
+    Returns:
+        A row per occupied bin with columns left, right (its ends), n, predicted (mean probability), frequency
+        (share of label 1) and its 95% Wilson interval low, high.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
+    rows = []
+    for b in np.unique(place):
+        inside = place == b
+        n, hits = int(inside.sum()), int(labels[inside].sum())
+        rows.append((b / bins, (b + 1) / bins, n, probabilities[inside].mean(), hits / n, *wilson(hits, n)))
+    return pd.DataFrame(rows, columns=["left", "right", "n", "predicted", "frequency", "low", "high"])
+
+
+def temperature(labels, logits) -> float:
+    """The temperature T > 0 for which sigmoid(logit / T) has the lowest negative log-likelihood.
+
+    Targets are Platt's (1999), just inside 0 and 1, so that images all classified correctly, which validation
+    images may be, do not drive T to 0 and every probability to certainty. One class alone leaves T at 1.
+
+    Args:
+        labels: 0 or 1 (N), of validation images.
+        logits: log odds of label 1 (N).
+    """
+    labels, logits = np.asarray(labels, dtype=int), np.asarray(logits, dtype=float)
+    positives, negatives = int((labels == 1).sum()), int((labels == 0).sum())
+    if not positives or not negatives:
+        return 1.0
+    targets = np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+
+    def loss(log_t: float) -> float:
+        scaled = logits / np.exp(log_t)
+        return float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def calibrated(logits, t: float) -> np.ndarray:
+    """Probabilities of logits (N) at temperature `t`."""
+    return expit(np.asarray(logits, dtype=float) / t)

@@ -1,0 +1,134 @@
+"""Scores of a classifier with 95% intervals. The positive class is label 1, wearing a mask."""
+
+import numpy as np
+import pandas as pd
+
+from fmlib.bootstrap import bootstrap, interval, statistics
+from fmlib.errors import FmlibError, UsageError
+
+RATES = ("accuracy", "precision", "recall")
+SCORES = (*RATES, "balanced_accuracy", "f1", "auc", "average_precision", "ece")
+COUNTS = ("tp", "fp", "fn", "tn")
+Z = 1.959963984540054  # normal quantile of a 95% interval
+
+
+def scores(
+    labels,
+    probabilities,
+    groups=None,
+    threshold: float = 0.5,
+    resamples: int = 1000,
+    seed: int = 0,
+    bins: int = 15,
+) -> pd.DataFrame:
+    """Score predictions, each score with its 95% interval.
+
+    Accuracy, precision and recall have Wilson intervals; the others percentile intervals of a bootstrap over
+    groups. A perfect score, which no resample can lower, gets a closed-form lower end instead.
+
+    Args:
+        labels: 0 or 1 (N).
+        probabilities: of label 1 (N).
+        groups: images of one origin (N); without it every image is its own group.
+        threshold: an image is called positive from this probability on.
+        resamples: of the bootstrap, drawn with `seed`.
+        bins: of the expected calibration error.
+
+    Returns:
+        A row per metric with value, low, high and n (images that the metric is measured on). AUC and average
+        precision of one class are NaN; empty denominators give 0 as in scikit-learn.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    options = {"threshold": threshold, "bins": bins}
+    value = _values(labels, probabilities, **options)
+    drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options) if len(labels) else {}
+    rows = [(name, value[name], *_interval(name, value, drawn), _measured_on(name, value)) for name in SCORES]
+    rows += [(name, value[name], np.nan, np.nan, len(labels)) for name in COUNTS]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """The 95% Wilson score interval of a rate; everything (0, 1) is possible where nothing was measured."""
+    if n <= 0:
+        return 0.0, 1.0
+    rate, extra = hits / n, Z**2 / n
+    middle = (rate + extra / 2) / (1 + extra)
+    half = np.sqrt(rate * (1 - rate) * extra + extra**2 / 4) / (1 + extra)
+    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:
+    """Error rate for each value of the column `by`: columns value, n, errors, rate, low, high (Wilson)."""
+    wrong = (predictions.probability >= threshold) != (predictions.label == 1)
+    table = wrong.groupby(predictions[by], sort=True, observed=True).agg(["size", "sum"])
+    rows = [(str(key), n, errors, errors / n, *wilson(errors, n)) for key, n, errors in table.itertuples()]
+    return pd.DataFrame(rows, columns=["value", "n", "errors", "rate", "low", "high"])
+
+
+def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as int and probabilities as float arrays of one length; errors name what is wrong with them."""
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=float)
+    if labels.shape != probabilities.shape or labels.ndim != 1:
+        raise UsageError(
+            f"labels {labels.shape} and probabilities {probabilities.shape} must be lists of one length"
+        )
+    if not np.isin(labels, (0, 1)).all():
+        raise UsageError("labels must be 0 or 1")
+    if not np.isfinite(probabilities).all():
+        raise FmlibError("some probabilities are not numbers: the training diverged; lower the learning rate")
+    if len(probabilities) and (probabilities.min() < 0 or probabilities.max() > 1):
+        raise UsageError("probabilities must lie between 0 and 1; apply a sigmoid to logits first")
+    return labels.astype(int), probabilities
+
+
+def _values(labels, probabilities, **options) -> dict[str, float]:
+    """The scores of the images themselves: one row of ones as weights."""
+    weights = np.ones((1, len(labels)))
+    return {
+        name: float(row[0]) for name, row in statistics(labels, probabilities, weights, **options).items()
+    }
+
+
+def _measured_on(name: str, value: dict[str, float]) -> int:
+    """How many images a metric is measured on: precision on the called positives, recall on the positives."""
+    parts = {"precision": ("tp", "fp"), "recall": ("tp", "fn")}.get(name, COUNTS)
+    return int(sum(value[part] for part in parts))
+
+
+def _interval(name: str, value: dict[str, float], drawn: dict[str, np.ndarray]) -> tuple[float, float]:
+    """The 95% interval of one score."""
+    if np.isnan(value[name]) or not drawn:
+        return np.nan, np.nan
+    if name in RATES:
+        n = _measured_on(name, value)
+        return wilson(value[name] * n, n)
+    if name == "ece":
+        return _centred(value[name], drawn[name])
+    if value[name] == 1:
+        return _below_perfect(name, value), 1.0
+    return interval(drawn[name])
+
+
+def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:
+    """Percentiles moved by the bootstrap's bias: resampling noise alone raises a calibration error."""
+    low, high = np.array(interval(drawn)) - (np.median(drawn) - value)
+    return float(max(0.0, min(low, value))), float(max(high, value))
+
+
+def _below_perfect(name: str, value: dict[str, float]) -> float:
+    """The lower end of a score of 1, where every resample scores 1 as well.
+
+    F1 from the Wilson interval of F1/(2-F1), which is the rate tp/(tp+fp+fn); balanced accuracy from the two
+    rates' intervals (Newcombe 1998); AUC likewise from the smaller class, the effective n of Hanley and
+    McNeil's variance near 1; average precision from the number of positives (Boyd, Eng and Page 2013).
+    """
+    positives, negatives = value["tp"] + value["fn"], value["tn"] + value["fp"]
+    if name == "f1":
+        overlap = wilson(value["tp"], value["tp"])[0]
+        return 2 * overlap / (1 + overlap)
+    if name == "balanced_accuracy":
+        gaps = [1 - wilson(n, n)[0] for n in (positives, negatives) if n]
+        return float(1 - np.hypot.reduce(gaps) / len(gaps))
+    n = positives if name == "average_precision" else min(positives, negatives)
+    return wilson(n, n)[0]
