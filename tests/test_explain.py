@@ -1,0 +1,387 @@
+"""The maps against pytorch-gradcam and a hand calculation; what is measured about them against hand-made maps."""
+
+import copy
+import gc
+import warnings
+
+import gradcam
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fmlib import models
+from fmlib.config import ARCHITECTURES
+from fmlib.errors import UsageError
+from fmlib.explain import METHODS, attention, coloured, explainer, faithfulness, measures, reference, sanity
+
+SIDE = 48
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state and leaves the global one alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+class Tiny(nn.Module):
+    """Convolution, ReLU, mean, linear layer: small enough for a calculation by hand."""
+
+    def __init__(self, classes: int = 2, inplace: bool = False):
+        super().__init__()
+        self.conv, self.relu = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace)
+        self.norm, self.head = nn.BatchNorm2d(4), nn.Linear(4, classes)
+
+    @property
+    def cam_layer(self) -> nn.Module:
+        return self.relu
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.relu(self.conv(images)).mean((2, 3)))
+
+
+class Brightness(nn.Module):
+    """Sure of class 1 as far as the region of the image is bright."""
+
+    def __init__(self, region: torch.Tensor):
+        super().__init__()
+        self.register_buffer("region", region)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        light = (images.mean(1) * self.region).sum((1, 2)) / self.region.sum()
+        return torch.stack([torch.zeros_like(light), 10 * (light - 0.5)], 1)
+
+
+def package_maps(model: nn.Module, layer: nn.Module, images: torch.Tensor, method: str) -> np.ndarray:
+    """Maps N C H W of the untouched package, on a copy of the model (its hooks stay)."""
+    names = {id(module): name for name, module in model.named_modules()}
+    model = copy.deepcopy(model).eval()
+    make = {"gradcam": gradcam.GradCAM, "gradcam++": gradcam.GradCAMpp}[method]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cam = make(model, model.get_submodule(names[id(layer)]))
+        maps = [[cam(image[None], class_idx=index)[0][0, 0] for index in (0, 1)] for image in images]
+    return np.array([[np.asarray(saliency) for saliency in pair] for pair in maps])
+
+
+def layer_used_once(model: nn.Module) -> nn.Module:
+    """A CAM layer that the untouched package can hook: EfficientNet may use its activation module repeatedly."""
+    return model.net._bn1 if model.name.startswith("efficientnet") else model.cam_layer
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_batched_maps_equal_those_of_pytorch_gradcam(name):
+    model = models.build(name, side=SIDE)
+    layer, images = layer_used_once(model), torch.rand(6, 3, SIDE, SIDE)
+    with explainer(model, layer) as explain:
+        cams = explain(images)
+    for method in METHODS:
+        expected = package_maps(model, layer, images, method)
+        finite = np.isfinite(expected).all((2, 3))
+        assert finite.any()
+        np.testing.assert_allclose(cams.maps[method].numpy()[finite], expected[finite], atol=1e-4)
+        assert (cams.maps[method].numpy()[~finite] == 0).all()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_reference_draws_the_same_at_the_models_own_layer_without_a_warning(name):
+    model, images = models.build(name, side=SIDE), torch.rand(2, 3, SIDE, SIDE)
+    with explainer(model) as explain:
+        cams = explain(images)
+    with warnings.catch_warnings(), reference(model) as draw:
+        warnings.simplefilter("error")
+        for method in METHODS:
+            for i, index in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                expected = draw.map(method, images[i], index)
+                np.testing.assert_allclose(cams.of(method, index)[i].numpy(), expected, atol=1e-4)
+
+
+def test_maps_equal_a_calculation_by_hand_in_double_precision():
+    model, images = Tiny().double(), torch.rand(3, 3, 5, 5, dtype=torch.double)
+    with explainer(model) as explain:
+        cams = explain(images)
+    weights = model.head.weight.detach().numpy()
+    activations = model.relu(model.conv(images)).detach().numpy()
+    for index in (0, 1):
+        gradient = weights[index] / 25  # of the logit by every pixel of feature map k
+        below = 2 * gradient**2 + gradient**3 * activations.sum((2, 3)) + 1e-7
+        plus = 25 * gradient**2 / below * np.maximum(gradient, 0)
+        plain = np.broadcast_to(gradient, (3, 4))
+        for method, factors in (("gradcam", plain), ("gradcam++", plus)):
+            saliency = np.maximum(np.einsum("nk,nkhw->nhw", factors, activations), 0)
+            saliency -= saliency.min((1, 2), keepdims=True)
+            saliency /= np.maximum(saliency.max((1, 2), keepdims=True), 1e-300)
+            np.testing.assert_allclose(cams.of(method, index).numpy(), saliency, atol=1e-12)
+
+
+def test_a_flat_map_is_zeros_in_both_implementations():
+    model = Tiny()
+    nn.init.zeros_(model.head.weight)
+    images = torch.rand(2, 3, 8, 8)
+    with explainer(model) as explain:
+        cams = explain(images)
+    with reference(model) as draw:
+        drawn = [draw.map(method, images[0], 1) for method in METHODS]
+    assert all((cams.maps[method] == 0).all() for method in METHODS)
+    assert all((saliency == 0).all() for saliency in drawn)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_logits_of_a_million_do_not_overflow(method):
+    model, images = Tiny(), torch.rand(2, 3, 8, 8)
+    with torch.no_grad():
+        model.head.weight.mul_(1e6)
+        model.head.bias.copy_(torch.tensor([1e6, -1e6]))
+    with explainer(model) as explain:
+        ours = explain(images).of(method, 1)
+    with reference(model) as draw:
+        drawn = draw.map(method, images[0], 1)
+    assert ours.isfinite().all() and ours.amax((1, 2)).tolist() == [1, 1]
+    np.testing.assert_allclose(drawn, ours[0].numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("opened", [explainer, reference])
+def test_the_model_is_left_as_it_was_even_by_an_error(opened):
+    model = Tiny().train()
+    model.norm.eval()
+    model.conv.weight.requires_grad_(False)
+    model(torch.rand(2, 3, 8, 8)).sum().backward()
+    before = state_of(model)
+    with pytest.raises(ZeroDivisionError), opened(model) as explain:
+        assert not model.training and len(model.relu._forward_hooks) == 1
+        explain(torch.rand(1, 3, 8, 8)) if opened is explainer else explain.map(
+            "gradcam", torch.rand(3, 8, 8), 0
+        )
+        raise ZeroDivisionError
+    assert state_of(model) == before
+    with pytest.raises(UsageError, match="no layer 'nowhere'"), opened(model, "nowhere"):
+        pass
+    assert state_of(model) == before
+
+
+def state_of(model: nn.Module) -> list:
+    """Modes, hooks, needs and gradients of every part, as plain values."""
+    modules = [
+        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
+        for m in model.modules()
+    ]
+    gradients = [(p.requires_grad, None if p.grad is None else p.grad.tolist()) for p in model.parameters()]
+    return [modules, gradients, torch.is_grad_enabled()]
+
+
+@pytest.mark.parametrize("surrounding", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_maps_do_not_depend_on_the_surrounding_gradient_mode(surrounding):
+    model, images = Tiny(), torch.rand(2, 3, 8, 8)
+    with explainer(model) as explain:
+        expected = explain(images).of("gradcam", 1)
+    with surrounding():
+        inside = images * 1
+        with explainer(model) as explain:
+            cams = explain(inside)
+    assert torch.equal(cams.of("gradcam", 1), expected)
+    assert not cams.logits.requires_grad
+
+
+def test_a_layer_that_works_in_place_behind_the_tap_changes_nothing():
+    model, images = Tiny(inplace=False), torch.rand(2, 3, 8, 8)
+    other = Tiny(inplace=True)
+    other.load_state_dict(model.state_dict())
+    maps = []
+    for each in (model, other):
+        with explainer(each, "conv") as explain:
+            maps.append(explain(images).of("gradcam++", 0))
+    assert torch.equal(*maps)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_images_and_models_give_nearly_the_same_maps(dtype):
+    model, images = Tiny(), torch.rand(4, 3, 16, 16).to(dtype).float()
+    with explainer(model) as explain:
+        expected, from_half = explain(images), explain(images.to(dtype))
+    with explainer(copy.deepcopy(model).to(dtype)) as explain:
+        half = explain(images)
+    for method in METHODS:
+        assert torch.equal(from_half.maps[method], expected.maps[method])
+        assert half.maps[method].dtype == torch.float32
+        assert (half.maps[method] - expected.maps[method]).abs().mean() < 0.05
+
+
+def test_a_batch_of_one_another_size_and_a_class_for_each_image():
+    model = models.build("alexnet", side=64)
+    with explainer(model) as explain:
+        several, one = explain(torch.rand(3, 3, 80, 80), size=(20, 20)), explain(torch.rand(1, 3, 64, 64))
+    assert several.maps["gradcam"].shape == (3, 2, 20, 20) and one.of("gradcam++", 0).shape == (1, 64, 64)
+    mixed = several.of("gradcam", torch.tensor([0, 1, 0]))
+    assert torch.equal(mixed[1], several.of("gradcam", 1)[1])
+
+
+def test_every_misuse_has_one_clear_message():
+    images = torch.rand(1, 3, 8, 8)
+    with pytest.raises(UsageError, match="no cam_layer"), explainer(nn.Linear(2, 2)):
+        pass
+    with pytest.raises(UsageError, match="not part of"), explainer(Tiny(), nn.Conv2d(3, 3, 1)):
+        pass
+    with pytest.raises(UsageError, match="not feature maps"), explainer(Tiny(), "head") as explain:
+        explain(images)
+    with pytest.raises(UsageError, match="took no part"), explainer(Tiny(), "norm") as explain:
+        explain(images)
+    with pytest.raises(UsageError, match="float batch"), explainer(Tiny()) as explain:
+        explain((images * 255).byte())
+
+
+def test_many_batches_leave_no_tensor_behind():
+    model, images = Tiny(), torch.rand(4, 3, 8, 8)
+    with explainer(model) as explain:
+        counts = [
+            explain(images) and len([t for t in gc.get_objects() if type(t) is torch.Tensor])
+            for _ in range(12)
+        ]
+    assert len(set(counts[2:])) == 1
+
+
+def test_the_packages_colours_make_a_heat_map_and_an_overlay():
+    heatmap, overlay = coloured(np.linspace(0, 1, 64).reshape(8, 8), np.full((8, 8, 3), 0.5))
+    assert heatmap.shape == overlay.shape == (8, 8, 3)
+    assert heatmap[0, 0].argmax() == 2 and heatmap[-1, -1].argmax() == 0  # blue is low, red is high
+    assert overlay.max() == 1
+
+
+def hand_made() -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps 4 x 4 (a corner, half in and half out, flat) with the top left quarter as region."""
+    maps = torch.zeros(3, 4, 4)
+    maps[0, 0, 0] = 1
+    maps[1, 0, 1] = maps[1, 0, 2] = 1
+    region = torch.zeros(4, 4, dtype=torch.bool)
+    region[:2, :2] = True
+    return maps, region.expand(3, 4, 4)
+
+
+def test_measures_of_hand_made_maps():
+    maps, region = hand_made()
+    assert measures.pointing_game(maps, region).tolist() == [1, 0.5, 0]
+    assert measures.energy_inside(maps, region).tolist() == [1, 0.5, 0]
+    assert measures.iou_top(maps, region, share=2 / 16).tolist() == pytest.approx([1 / 4, 1 / 5, 0])
+    assert measures.border_energy(maps, width=0.25).tolist() == [1, 1, 0]
+    nothing = measures.pointing_game(maps, torch.zeros(3, 4, 4, dtype=torch.bool))
+    assert nothing.isnan().all()
+
+
+def test_an_even_map_holds_what_the_area_holds_and_the_centre_prior_more_in_the_middle():
+    frame = measures.border(20).float().mean().item()
+    assert measures.border_energy(torch.ones(1, 20, 20)).item() == pytest.approx(frame) == pytest.approx(0.36)
+    prior = measures.centre_prior(20)[None]
+    assert prior.max() == 1 and measures.border_energy(prior).item() < frame
+    assert torch.allclose(prior, prior.flip(1)) and torch.equal(prior, prior.transpose(1, 2))
+
+
+def test_regions_shrink_by_majority_and_never_vanish():
+    regions = torch.zeros(2, 96, 96, dtype=torch.bool)
+    regions[0, 48:] = True
+    regions[1, 5, 5] = True
+    small = measures.resized(regions, 32)
+    assert small.shape == (2, 32, 32) and small[0, 16:].all() and not small[0, :16].any()
+    assert small[1].sum() == 1 and small[1, 1, 1]
+    assert not measures.resized(torch.zeros(1, 9, 9, dtype=torch.bool), 4).any()
+
+
+def test_ranks_follow_the_map_and_break_ties_evenly():
+    maps = torch.rand(2, 6, 6)
+    rank = faithfulness.ranks(maps)
+    assert torch.equal(rank.flatten(1).argsort(1), maps.flatten(1).argsort(1, descending=True))
+    flat = faithfulness.ranks(torch.zeros(1, 20, 20)).float()
+    assert abs(flat[0, :10].mean() - flat[0, 10:].mean()) < 40  # rows of ties are not taken from the top
+
+
+def test_a_perfect_map_has_the_lower_deletion_and_the_higher_insertion_curve():
+    region = torch.zeros(16, 16)
+    region[4:12, 4:12] = 1
+    images = torch.rand(8, 3, 16, 16) * 0.2 + region * 0.8
+    model, classes = Brightness(region), torch.ones(8, dtype=torch.long)
+    perfect, random = region.expand(8, 16, 16), torch.rand(8, 16, 16)
+    areas = {
+        (kind, name): faithfulness.area(faithfulness.curve(model, images, maps, classes, kind, 8))
+        for kind in ("deletion", "insertion")
+        for name, maps in (("perfect", perfect), ("random", random))
+    }
+    assert (areas["deletion", "perfect"] < areas["deletion", "random"]).all()
+    assert (areas["insertion", "perfect"] > areas["insertion", "random"]).all()
+    assert (
+        faithfulness.road(model, images, perfect, classes) > faithfulness.road(model, images, random, classes)
+    ).all()
+    assert (faithfulness.confidence_drop(model, images, perfect, classes) < 0.01).all()
+
+
+def test_curves_begin_and_end_with_the_whole_and_the_empty_image():
+    model, images = Brightness(torch.ones(16, 16)), torch.rand(3, 3, 16, 16)
+    classes = torch.ones(3, dtype=torch.long)
+    curve = faithfulness.curve(model, images, torch.rand(3, 16, 16), classes, "insertion", 4)
+    for column, ends in ((0, faithfulness.blurred(images)), (-1, images)):
+        assert torch.allclose(curve[:, column], model(ends).softmax(1)[:, 1])
+    assert faithfulness.area(torch.tensor([[1.0, 0.5, 0.0]])).item() == 0.5
+
+
+def test_imputation_keeps_what_is_known_and_continues_a_ramp():
+    ramp = torch.linspace(0.2, 0.8, 16).expand(1, 3, 16, 16).contiguous()
+    holes = torch.zeros(1, 16, 16, dtype=torch.bool)
+    holes[:, 5:11, 5:11] = True
+    filled = faithfulness.imputed(ramp, holes, noise=0)
+    assert torch.equal(filled[:, :, ~holes[0]], ramp[:, :, ~holes[0]])
+    assert torch.allclose(filled, ramp, atol=1e-5)  # a ramp is its own mean of neighbours
+
+
+def test_randomising_destroys_a_copy_and_neither_the_model_nor_the_random_state():
+    model = models.build("alexnet", side=SIDE)
+    weights = copy.deepcopy(model.state_dict())
+    state = torch.get_rng_state()
+    shares = [share for share, _, _ in sanity.cascade(model, seed=1, stages=3)]
+    random, again = sanity.randomised(model, seed=2), sanity.randomised(model, seed=2)
+    assert shares == pytest.approx([0.375, 0.625, 1], abs=0.13) and torch.equal(torch.get_rng_state(), state)
+    for name, values in model.state_dict().items():
+        assert torch.equal(values, weights[name]) and torch.equal(
+            random.state_dict()[name], again.state_dict()[name]
+        )
+    assert not torch.equal(random.net.features[0].weight, model.net.features[0].weight)
+
+
+def test_a_cascade_starts_at_one_and_forgets_the_map():
+    model, images = models.build("resnet18", side=SIDE), torch.rand(4, 3, SIDE, SIDE)
+    table = sanity.cascade_similarity(model, images, torch.ones(4, dtype=torch.long), stages=2)
+    means = table.groupby("share")["similarity"].mean()
+    assert means.index.tolist()[0] == 0 and means.index.tolist()[-1] == 1 and len(table) == 12
+    assert means.iloc[0] == 1 and means.iloc[-1] < 0.9
+
+
+def test_rank_correlation_of_a_map_with_itself_its_opposite_and_a_flat_one():
+    maps = torch.rand(2, 8, 8)
+    maps[0, :4] = 0  # ties
+    assert sanity.rank_correlation(maps, maps).tolist() == pytest.approx([1, 1])
+    assert sanity.rank_correlation(maps, -maps).tolist() == pytest.approx([-1, -1])
+    assert sanity.rank_correlation(maps, torch.zeros(2, 8, 8)).tolist() == [0, 0]
+
+
+def test_the_sentence_names_the_band_that_holds_the_energy():
+    maps = torch.full((20, 12, 12), 0.05)
+    maps[:, 9:, 4:8] = 1
+    bands = attention.band_energy(maps, attention.thirds(20, 12))
+    assert bands.groupby("image")["energy"].sum().tolist() == pytest.approx([1] * 20)
+    words = attention.sentence("ResNet-18", bands)
+    assert words.startswith("ResNet-18 looks at the lower third") and "33% of the area" in words
+    even = attention.band_energy(torch.ones(5, 12, 12), attention.thirds(5, 12))
+    assert "no part" in attention.sentence("AlexNet", even)
+
+
+def test_anatomical_bands_share_out_the_image_and_mean_maps_are_by_label():
+    lower = torch.zeros(2, 10, 10, dtype=torch.bool)
+    lower[:, 6:, 3:7] = True
+    bands = attention.anatomy(lower)
+    assert torch.equal(sum(band.int() for band in bands.values()), torch.ones(2, 10, 10, dtype=torch.int))
+    means = attention.mean_maps(torch.stack([torch.zeros(2, 2), torch.ones(2, 2)]), torch.tensor([0, 1]))
+    assert means[0].max() == 0 and means[1].min() == 1
+
+
+def test_interval_holds_the_mean_and_ignores_missing_values():
+    mean, low, high = attention.interval([0, 1, np.nan, 0, 1])
+    assert low <= mean == 0.5 <= high
+    assert np.isnan(attention.interval([np.nan])).all()
