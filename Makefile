@@ -1,0 +1,53 @@
+# fmlib: `make` shows what can be made; everything installs itself first.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help report test lint lab bench audit clean
+
+PYTHON ?= python3
+DATASET ?= synthetic
+PROFILE ?= quick
+SEED ?= 0
+JOBS ?= 1
+EXTERNAL ?=
+OUT ?=
+DIR ?=
+
+READY := .venv/.installed
+RUN := .venv/bin/python
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  make report [DATASET=synthetic|face-mask-12k|DIR] [PROFILE=smoke|quick|full] [EXTERNAL="DIR ..."]'
+	@echo '              [OUT=DIR] [JOBS=N] [SEED=N]'
+
+report: $(READY) ## run the six notebooks and build the site (site/, or OUT=DIR)
+	$(RUN) -m fmlib report --dataset "$(DATASET)" --profile "$(PROFILE)" --seed "$(SEED)" --jobs "$(JOBS)" \
+		$(foreach folder,$(EXTERNAL),--external "$(folder)") $(if $(OUT),--out "$(OUT)")
+
+test: $(READY) ## run the tests
+	$(RUN) -m pytest $(ARGS)
+
+lint: $(READY) ## check style and formatting
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	.venv/bin/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
+
+bench: $(READY) ## run the benchmarks
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(RUN) "$$file"; done
+
+audit: $(READY) ## look for leaks, duplicates and shortcuts in DIR=folder
+	$(RUN) -m fmlib audit "$(DIR)"
+
+clean: ## remove the site, caches and finished runs; keeps .venv and data
+	rm -rf site .fmlib .pytest_cache .ruff_cache .hypothesis
+	find fmlib tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	test -x $(RUN) || $(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
+	VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet -e '.[dev]'
+	touch $@

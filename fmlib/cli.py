@@ -1,0 +1,133 @@
+"""The command line: `python -m fmlib report|audit|predict|synth`."""
+
+import errno
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from fmlib.errors import FmlibError
+
+# What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
+_MACHINE = {
+    getattr(errno, name)
+    for name in "ENOSPC EDQUOT EACCES EPERM EROFS ENOTDIR EEXIST EISDIR EIO EMFILE ENAMETOOLONG".split()
+    if hasattr(errno, name)
+}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="fmlib")
+def cli() -> None:
+    """Train, explain and honestly judge face-mask classifiers."""
+
+
+@cli.command()
+@click.option(
+    "--dataset", default="synthetic", show_default=True, help="synthetic, face-mask-12k or a folder."
+)
+@click.option(
+    "--profile", default="quick", show_default=True, help="How much is computed: smoke, quick or full."
+)
+@click.option("--external", multiple=True, help="A folder of other images to judge on; may be repeated.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Put everything there, not in site/ and figures/."
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Notebooks run at once."
+)
+@click.option("--only", default="", help="Run these notebooks only, as 02,05.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--cell-limit", type=click.IntRange(min=1), help="Seconds that one cell may take; none by default."
+)
+def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int:
+    """Run the notebooks and build the site. The same command goes on where it stopped."""
+    from fmlib import report as reports
+
+    request = reports.Request(
+        dataset=_place(dataset),
+        profile=profile,
+        seed=seed,
+        external=tuple(str(Path(folder).expanduser().resolve()) for folder in external),
+        out=out,
+        jobs=jobs,
+        only=tuple(name.strip() for name in only.split(",") if name.strip()),
+        cell_limit=cell_limit,
+    )
+    failures = reports.build(request, say=click.echo)
+    for failure in failures:
+        click.echo(f"Error: {failure}", err=True)
+    click.echo(f"{request.folder / 'index.html'}")
+    return max((2 if failure.misuse else 1 for failure in failures), default=0)
+
+
+def _place(dataset: str) -> str:
+    """A source's name as it is, a folder as an absolute path."""
+    looks_like_path = any(mark in dataset for mark in ("/", "\\", "~")) or dataset in (".", "..")
+    if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).is_dir()):
+        return str(Path(dataset).expanduser().resolve())
+    return dataset
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the findings there as JSON.")
+def audit(folder: Path, target: Path | None) -> None:
+    """Look for leaks, duplicates, conflicting labels and shortcuts in a folder of images."""
+    from fmlib.data import audit as audits
+
+    found = audits.audit(folder)
+    if target:
+        target.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
+    click.echo(str(found))
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+def predict(model: Path, images: tuple[Path, ...]) -> None:
+    """Judge images with the model of a finished run; prints a table."""
+    from fmlib.predict import predict_files
+
+    click.echo(predict_files(model, images).to_csv(index=False), nl=False)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", type=click.IntRange(min=1), default=2000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def synth(folder: Path, images: int, seed: int) -> None:
+    """Write a rendered data set to a folder."""
+    from fmlib.data import synthetic
+
+    synthetic.write(folder, images=images, seed=seed)
+    click.echo(f"{folder}: {images} images")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns 0, 1 for a failure, 2 for misuse, 130 for Ctrl-C."""
+    try:
+        return cli.main(args=arguments, prog_name="fmlib", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except FmlibError as error:
+        return _fail(str(error), error.exit_status)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted; the same command goes on from here", 130)
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror}; make room or choose another place", 1)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"Error: {message}", err=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

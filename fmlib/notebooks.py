@@ -1,0 +1,145 @@
+"""Execute a notebook with papermill, in a kernel of this very interpreter that never outlives the call."""
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakSet
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from papermill import execute_notebook, inspect_notebook
+from papermill.exceptions import PapermillExecutionError
+
+from fmlib import errors
+from fmlib.errors import FmlibError, known
+
+_kernels: "WeakSet[Kernel]" = WeakSet()
+
+
+class Kernel(AsyncKernelManager):
+    """A kernel of this interpreter, whatever is registered on the machine; on POSIX it opens no port."""
+
+    def __init__(self, **traits):
+        self.folder = tempfile.TemporaryDirectory(prefix="fmlib-", ignore_cleanup_errors=True)
+        transport = "ipc" if os.name == "posix" else "tcp"
+        super().__init__(connection_file=f"{self.folder.name}/k.json", transport=transport, **traits)
+        _kernels.add(self)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+    def cleanup_resources(self, restart: bool = False):
+        if not restart:
+            _kernels.discard(self)
+            self.folder.cleanup()
+        return super().cleanup_resources(restart=restart)
+
+    def kill(self) -> None:
+        """Kill the kernel and everything that it started."""
+        process = self.provisioner.process if self.provisioner else None
+        if process is not None and process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+
+
+def kill_kernels() -> None:
+    """Kill every kernel that is running now; the notebooks in them fail."""
+    for kernel in list(_kernels):
+        kernel.kill()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a notebook did not finish: its name, the cell (if one is to blame), and one line of reason."""
+
+    notebook: str
+    cell: str
+    reason: str
+    misuse: bool = False  # the request was wrong, rather than something having failed
+
+    def __str__(self) -> str:
+        return f"{self.notebook}{', ' if self.cell else ''}{self.cell}: {self.reason}"
+
+
+def check_parameters(path: Path, parameters: dict) -> None:
+    """Raise UsageError if the notebook at `path` has no such parameter."""
+    declared = inspect_notebook(_literal(path))
+    for name in parameters:
+        known(f"parameter of {path.name}", name, tuple(declared))
+
+
+def execute(
+    path: Path, parameters: dict, *, limit: int | None = None, on_cell: Callable[[], None] = lambda: None
+) -> tuple[NotebookNode, Failure | None]:
+    """Run a notebook in its own folder with these parameters.
+
+    Args:
+        limit: seconds that one cell may take; no limit by default.
+        on_cell: called after each code cell, from the thread that runs the notebook.
+
+    Returns:
+        The executed notebook, as far as it came, and the failure if there was one.
+    """
+    check_parameters(path, parameters)
+    with tempfile.TemporaryDirectory(prefix="fmlib-") as folder:
+        executed = Path(folder) / path.name
+        try:
+            execute_notebook(
+                _literal(path),
+                _literal(executed),
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                kernel_manager_class=Kernel,
+                shutdown_kernel="immediate",
+                execution_timeout=limit,
+                resources={"metadata": {"path": str(path.parent)}},
+                on_cell_executed=lambda **_: on_cell(),
+            )
+        except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
+            notebook = nbformat.read(executed, as_version=4)
+            return notebook, _failure(path.stem, notebook, error)
+        return nbformat.read(executed, as_version=4), None
+
+
+def _literal(path: Path) -> str:
+    """The path as papermill wants it: it reads braces as places for parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _failure(name: str, notebook: NotebookNode, error: Exception) -> Failure:
+    cell = _place(notebook)
+    if isinstance(error, DeadKernelError):
+        return Failure(name, cell, "its kernel died; most often the machine ran out of memory")
+    if isinstance(error, CellTimeoutError):
+        return Failure(name, cell, "the cell took longer than the limit set for one cell")
+    kind = getattr(errors, error.ename, None)
+    line = " ".join(error.evalue.split()) or "no message"
+    if isinstance(kind, type) and issubclass(kind, FmlibError):
+        return Failure(name, cell, line, misuse=kind.exit_status == 2)
+    return Failure(name, cell, f"{error.ename}: {line}")
+
+
+def _place(notebook: NotebookNode) -> str:
+    """The cell that was begun last, as its number in the notebook's source and its first line."""
+    cells = [
+        cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+    ]
+    begun = [i for i, cell in enumerate(cells) if cell.metadata.get("papermill", {}).get("start_time")]
+    if not begun:
+        return ""
+    index = begun[-1]
+    first = next((line for line in cells[index].source.splitlines() if line.strip()), "")
+    injected = any("injected-parameters" in cell.metadata.get("tags", []) for cell in cells[:index])
+    return f"cell {index + 1 - injected} (`{first.strip()[:80]}`)"

@@ -1,0 +1,71 @@
+"""The website: a page per executed notebook and an index that answers the question."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from nbformat import NotebookNode
+from PIL import Image
+
+from fmlib import pages, summary
+from fmlib.files import write_text
+from fmlib.pages import TEMPLATES, Page, Picture
+
+THUMBNAIL = 720  # px
+
+
+def render(folder: Path, results: dict, executed: Mapping[str, NotebookNode]) -> None:
+    """Write `reports/*.html` and `index.html` into `folder`, where figures and results lie already."""
+    (folder / "reports").mkdir(parents=True, exist_ok=True)
+    read = [pages.read(name, notebook, folder) for name, notebook in executed.items()]
+    environment = templates()
+    facts = {"dataset": results["dataset"]["name"], "profile": results["profile"], "seed": results["seed"]}
+    page = environment.get_template("report.html.j2")
+    for before, this, after in zip([None, *read], read, [*read[1:], None], strict=False):
+        html = page.render(page=this, pages=read, previous=before, next=after, facts=facts)
+        write_text(folder / "reports" / f"{this.name}.html", html)
+    index = environment.get_template("index.html.j2")
+    html = index.render(
+        pages=read,
+        gallery=gallery(folder, read),
+        results=results,
+        summary=summary.summarise(results["rows"]),
+        facts=facts,
+    )
+    write_text(folder / "index.html", html)
+
+
+def templates() -> Environment:
+    """The templates of the pages; everything that is put in is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["css"] = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
+    environment.filters["duration"] = pages.duration
+    return environment
+
+
+def gallery(folder: Path, read: list[Page]) -> list[dict]:
+    """Every named figure once, with a small version of it."""
+    found: dict[str, Picture] = {}
+    for page in read:
+        for picture in page.pictures:
+            if picture.path.startswith("figures/"):
+                found.setdefault(picture.name, picture)
+    return [vars(picture) | {"small": shrink(folder, picture)} for picture in found.values()]
+
+
+def shrink(folder: Path, picture: Picture) -> dict:
+    """Write a small version of a figure; returns its path and size."""
+    target = folder / "thumbnails" / f"{picture.name}.webp"
+    target.parent.mkdir(exist_ok=True)
+    with Image.open(folder / picture.path) as image:
+        small = image.convert("RGB")
+        small.thumbnail((THUMBNAIL, THUMBNAIL))
+        small.save(target, quality=72, method=6)
+    return {"path": f"thumbnails/{target.name}", "width": small.width, "height": small.height}

@@ -1,0 +1,137 @@
+"""What the results say at a glance: the answer in a sentence, what the leak was worth, models by views."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from fmlib.figures.style import label
+
+STAGES = ("metrics", "classifier")  # where the comparison of architectures is looked for, in this order
+
+
+@dataclass(frozen=True)
+class Score:
+    """F1 of one model, trained on one split and scored on one view."""
+
+    model: str
+    split: str
+    view: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+    best: bool = False
+
+    @property
+    def label(self) -> str:
+        return label(self.model)
+
+
+def scores(rows: Sequence[dict], metric: str = "f1") -> dict[tuple[str, str, str], Score]:
+    """The scores of the architectures by (split, view, model); several seeds are averaged."""
+    for stage in STAGES:
+        found: dict[tuple[str, str, str], list[dict]] = {}
+        for row in rows:
+            if row["stage"] == stage and row["metric"] == metric and _plain(row):
+                found.setdefault((row["split"], row["view"], row["model"]), []).append(row)
+        if found:
+            return {key: _joined(key, group) for key, group in found.items()}
+    return {}
+
+
+def _plain(row: dict) -> bool:
+    """Whether a row scores an architecture by itself, not an arm of another study."""
+    scored = row["model"] and row["split"] and row["view"] and row["value"] is not None
+    return bool(scored) and not row["train_size"] and row["augmentation"] in (None, "none", "classic")
+
+
+def _joined(key: tuple[str, str, str], rows: Sequence[dict]) -> Score:
+    split, view, model = key
+    whole = [row for row in rows if row.get("seed") is None] or rows
+    return Score(
+        model,
+        split,
+        view,
+        fmean(row["value"] for row in whole),
+        _mean([row["low"] for row in whole]),
+        _mean([row["high"] for row in whole]),
+        whole[0].get("n"),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    return None if any(value is None for value in values) else fmean(values)
+
+
+def summarise(rows: Sequence[dict]) -> dict:
+    """What the index page shows of the results; parts that cannot be computed are None or empty."""
+    found = scores(rows)
+    honest = [score for (split, view, _), score in found.items() if (split, view) == ("grouped", "test")]
+    best = max(honest, key=lambda score: score.value, default=None)
+    leaking = found.get(("official", "test", best.model)) if best else None
+    leak = leaking and {
+        "official": leaking.value,
+        "grouped": best.value,
+        "gain": leaking.value - best.value,
+    }
+    return {"best": best, "leak": leak, "answer": answer(best, leak, len(honest)), "tables": tables(found)}
+
+
+def answer(best: Score | None, leak: dict | None, models: int) -> str:
+    """The answer in one sentence, or why there is none."""
+    if best is None:
+        return "This run has no classifier scored on the test images yet; run report 02 to get the answer."
+    among = f"the best of {models} networks" if models > 1 else "the network"
+    text = f"On images whose like it has never seen in training, {among}, {best.label}, reaches an F1 of {best.value:.3f}"
+    if best.low is not None:
+        text += f" (95 % interval {best.low:.3f} to {best.high:.3f})"
+    if leak is None:
+        return text + "."
+    if abs(leak["gain"]) < 0.0005:
+        return text + "; trained on the split as published, with its leaks, it scores the same."
+    return text + (
+        f"; trained on the split as published it scores {abs(leak['gain']):.3f} "
+        f"{'more, and that much of the published score is leak' if leak['gain'] > 0 else 'less'}."
+    )
+
+
+def tables(found: dict[tuple[str, str, str], Score]) -> list[dict]:
+    """One table of models by views for each split."""
+    titles = {
+        "grouped": "Trained without leaks (grouped split)",
+        "official": "Trained as published (official split)",
+    }
+    return [
+        _table(titles[split], [score for (where, _, _), score in found.items() if where == split])
+        for split in titles
+        if any(where == split for where, _, _ in found)
+    ]
+
+
+def _table(title: str, scores: Sequence[Score]) -> dict:
+    views = sorted({score.view for score in scores}, key=lambda view: (view != "test", view != "clean", view))
+    models = list(dict.fromkeys(score.model for score in scores))
+    cells = {(score.model, score.view): score for score in scores}
+    winners = {view: _winner([score for score in scores if score.view == view]) for view in views}
+    lines = [
+        {
+            "label": label(model),
+            "cells": [_cell(cells.get((model, view)), winners[view]) for view in views],
+        }
+        for model in models
+    ]
+    return {"title": title, "views": [label(view) for view in views], "lines": lines}
+
+
+def _winner(scores: Sequence[Score]) -> Score | None:
+    """The score whose interval lies above every other's; None if there is no such score."""
+    if len(scores) < 2 or any(score.low is None or score.high is None for score in scores):
+        return None
+    best = max(scores, key=lambda score: score.value)
+    return best if all(score.high < best.low for score in scores if score is not best) else None
+
+
+def _cell(score: Score | None, winner: Score | None) -> dict | None:
+    if score is None:
+        return None
+    return {"value": score.value, "low": score.low, "high": score.high, "best": score is winner}
