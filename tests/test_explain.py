@@ -364,11 +364,11 @@ def test_rank_correlation_of_a_map_with_itself_its_opposite_and_a_flat_one():
 def test_the_sentence_names_the_band_that_holds_the_energy():
     maps = torch.full((20, 12, 12), 0.05)
     maps[:, 9:, 4:8] = 1
-    bands = attention.band_energy(maps, attention.thirds(20, 12))
+    bands = measures.table(maps, attention.thirds(20, 12))
     assert bands.groupby("image")["energy"].sum().tolist() == pytest.approx([1] * 20)
     words = attention.sentence("ResNet-18", bands)
     assert words.startswith("ResNet-18 looks at the lower third") and "33% of the area" in words
-    even = attention.band_energy(torch.ones(5, 12, 12), attention.thirds(5, 12))
+    even = measures.table(torch.ones(5, 12, 12), attention.thirds(5, 12))
     assert "no part" in attention.sentence("AlexNet", even)
 
 
@@ -385,3 +385,5 @@ def test_interval_holds_the_mean_and_ignores_missing_values():
     mean, low, high = attention.interval([0, 1, np.nan, 0, 1])
     assert low <= mean == 0.5 <= high
     assert np.isnan(attention.interval([np.nan])).all()
+    together = attention.interval([0, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "b", "b"])
+    assert together == (0.5, 0, 1)  # two groups: resamples of both extremes are common

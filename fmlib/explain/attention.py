@@ -1,6 +1,5 @@
-"""Where a model looks, over many images: energy by band of the face, mean maps, and the sentence."""
+"""Where a model looks, over many images: bands of the face, mean maps, and the sentence computed from them."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +7,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from fmlib.explain.measures import border, energy_inside
+from fmlib.bootstrap import interval as bootstrap_interval
+from fmlib.bootstrap import resamples
+from fmlib.explain.measures import border
 
 EVEN = 1.1  # a band that holds less than this times its share of the area is not looked at more than the rest
 
@@ -30,60 +31,55 @@ def anatomy(lower_face: Tensor) -> dict[str, Tensor]:
     return dict(zip(names, (lower_face, frame, ~lower_face & ~frame), strict=True))
 
 
-def band_energy(maps: Tensor, bands: Mapping[str, Tensor]) -> pd.DataFrame:
-    """Share of each map N H W and of the area in each band: columns `image`, `band`, `energy`, `area`."""
-    frames = [
-        {
-            "image": np.arange(len(maps)),
-            "band": name,
-            "energy": energy_inside(maps, band).cpu().numpy(),
-            "area": band.float().mean((1, 2)).cpu().numpy(),
-        }
-        for name, band in bands.items()
-    ]
-    return pd.concat(map(pd.DataFrame, frames), ignore_index=True)
-
-
 def mean_maps(maps: Tensor, labels: Tensor) -> dict[int, np.ndarray]:
     """Mean map H W of the images of each label."""
     return {int(label): maps[labels == label].mean(0).cpu().numpy() for label in labels.unique()}
 
 
-def interval(values, seed: int = 0, draws: int = 1000) -> tuple[float, float, float]:
-    """Mean of the values that are not NaN, with the ends of its 95 % percentile bootstrap interval."""
+def interval(values, groups=None, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups."""
     values = np.asarray(values, dtype=float)
-    values = values[~np.isnan(values)]
-    if not len(values):
+    known = np.isfinite(values)
+    if not known.any():
         return (np.nan,) * 3
-    picks = np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))
-    low, high = np.quantile(values[picks].mean(1), [0.025, 0.975])
-    return float(values.mean()), float(low), float(high)
+    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
+    values, blocks = values[known], resamples(groups[known], draws, seed)
+    means = np.concatenate([weights @ values / weights.sum(1) for weights in blocks])
+    return (float(values.mean()), *bootstrap_interval(means))
 
 
-def concentration(bands: pd.DataFrame) -> pd.DataFrame:
-    """For each band the mean share of energy and of area, and their quotient with its interval.
+def concentration(table: pd.DataFrame) -> pd.DataFrame:
+    """For each band its mean share of energy and of area, and their quotient with its interval.
+
+    Args:
+        table: of `measures.table`, with the rows of the bands only; `group` (if there) is drawn as a whole.
 
     Returns:
-        a row per band, the most looked at first, with `energy`, `energy_low`, `energy_high`, `area`, `times`,
-        `low`, `high`.
+        a row per band, the most looked at first: `energy`, `area`, `times`, `low`, `high`.
     """
     rows = {}
-    for name, part in bands.groupby("band", sort=False):
-        energy, area = interval(part["energy"]), part["area"].mean()
-        names = ("energy", "energy_low", "energy_high", "area", "times", "low", "high")
-        rows[name] = dict(zip(names, (*energy, area, *(value / area for value in energy)), strict=True))
+    for name, part in table.groupby("region", sort=False):
+        area = part["area"].mean()
+        energy, low, high = interval(part["energy"], part.get("group"))
+        rows[name] = {
+            "energy": energy,
+            "area": area,
+            "times": energy / area,
+            "low": low / area,
+            "high": high / area,
+        }
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("times", ascending=False)
 
 
-def sentence(model: str, bands: pd.DataFrame) -> str:
-    """Say in words where a model looks, computed from `band_energy`."""
-    table = concentration(bands)
-    first = table.iloc[0]
+def sentence(model: str, table: pd.DataFrame) -> str:
+    """Say in words where a model looks, from the bands of `measures.table`."""
+    bands = concentration(table)
+    first = bands.iloc[0]
     if not first["low"] > EVEN:
         return f"{model} looks at no part of the image clearly more than at the rest."
-    tied = table.index[table["high"] >= first["low"]]
-    where = " and the ".join(tied)
-    part = table.loc[tied].sum()
-    times = f"{part['energy'] / part['area']:.1f} times"
-    share = f"{part['energy']:.0%} of its maps' energy on {part['area']:.0%} of the area"
-    return f"{model} looks at the {where}: {share}, {times} an even spread."
+    tied = bands.index[bands["high"] >= first["low"]]
+    energy, area = bands.loc[tied, ["energy", "area"]].sum()
+    return (
+        f"{model} looks at the {' and the '.join(tied)}: {energy:.0%} of its maps' energy lies there, on {area:.0%} "
+        f"of the area, {energy / area:.1f} times an even spread."
+    )

@@ -4,6 +4,10 @@ Maps are float N H W, at least 0; regions are bool N H W of the same size. A fla
 misses, holds no energy and overlaps nothing. Without a region (no mask in the picture) the value is NaN.
 """
 
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
@@ -65,6 +69,29 @@ def centre_prior(side: int, sigma: float = SIGMA) -> Tensor:
     line = (torch.arange(side) + 0.5) / side - 0.5
     bell = torch.exp(-line.square() / (2 * sigma**2))
     return bell[:, None] * bell[None, :] / bell.max() ** 2
+
+
+def table(maps: Tensor, regions: Mapping[str, Tensor]) -> pd.DataFrame:
+    """Everything known about maps N H W and each named region: a row per region and image.
+
+    Returns:
+        columns `image` (0 to N - 1), `region`, `pointing`, `energy`, `iou` (top 20 %), `area` (share).
+    """
+    maps = maps.cpu()
+    frames = [
+        pd.DataFrame(
+            {
+                "image": np.arange(len(maps)),
+                "region": name,
+                "pointing": pointing_game(maps, region).numpy(),
+                "energy": energy_inside(maps, region).numpy(),
+                "iou": iou_top(maps, region).numpy(),
+                "area": region.float().mean((1, 2)).numpy(),
+            }
+        )
+        for name, region in regions.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
 def _where_known(values: Tensor, regions: Tensor) -> Tensor:
