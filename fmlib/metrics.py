@@ -20,6 +20,7 @@ def scores(
     resamples: int = 1000,
     seed: int = 0,
     bins: int = 15,
+    only: str | None = None,
 ) -> pd.DataFrame:
     """Score predictions, each score with its 95% interval.
 
@@ -33,6 +34,7 @@ def scores(
         threshold: an image is called positive from this probability on.
         resamples: of the bootstrap, drawn with `seed`.
         bins: of the expected calibration error.
+        only: the one metric to compute, such as "ece"; None for all.
 
     Returns:
         A row per metric with value, low, high and n (images that the metric is measured on). AUC and average
@@ -40,11 +42,14 @@ def scores(
     """
     labels, probabilities = checked(labels, probabilities)
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    options = {"threshold": threshold, "bins": bins}
+    options = {"threshold": threshold, "bins": bins, "only": only}
     value = _values(labels, probabilities, **options)
     drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options) if len(labels) else {}
-    rows = [(name, value[name], *_interval(name, value, drawn), _measured_on(name, value)) for name in SCORES]
-    rows += [(name, value[name], np.nan, np.nan, len(labels)) for name in COUNTS]
+    n = len(labels)
+    asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
+    rows = [
+        (name, value[name], *_interval(name, value, drawn), _measured_on(name, value, n)) for name in asked
+    ]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
 
 
@@ -90,18 +95,18 @@ def _values(labels, probabilities, **options) -> dict[str, float]:
     }
 
 
-def _measured_on(name: str, value: dict[str, float]) -> int:
+def _measured_on(name: str, value: dict[str, float], n: int) -> int:
     """How many images a metric is measured on: precision on the called positives, recall on the positives."""
-    parts = {"precision": ("tp", "fp"), "recall": ("tp", "fn")}.get(name, COUNTS)
-    return int(sum(value[part] for part in parts))
+    parts = {"precision": ("tp", "fp"), "recall": ("tp", "fn")}.get(name)
+    return int(sum(value[part] for part in parts)) if parts else n
 
 
 def _interval(name: str, value: dict[str, float], drawn: dict[str, np.ndarray]) -> tuple[float, float]:
     """The 95% interval of one score."""
-    if np.isnan(value[name]) or not drawn:
+    if np.isnan(value[name]) or not drawn or name in COUNTS:
         return np.nan, np.nan
     if name in RATES:
-        n = _measured_on(name, value)
+        n = _measured_on(name, value, int(sum(value[part] for part in COUNTS)))
         return wilson(value[name] * n, n)
     if name == "ece":
         return _centred(value[name], drawn[name])
