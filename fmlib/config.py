@@ -24,3 +24,92 @@ class DataConfig:
     dataset: str = "synthetic"
     images: int | None = None
     seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What every training run is described by; equal descriptions are one run.
+
+    Attributes:
+        split: "grouped" or "official" (which images train).
+        train_size: number of training images, a sample by group; None for all.
+        side: image side in px.
+        optimizer: one of `OPTIMIZERS`; `learning_rate` None takes the optimizer's default.
+        patience: epochs without a better validation loss after which training stops.
+    """
+
+    data: DataConfig = DataConfig()
+    split: str = "grouped"
+    train_size: int | None = None
+    side: int = 64
+    epochs: int = 6
+    batch_size: int = 64
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    patience: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderConfig(RunConfig):
+    """A DAE (trained against Gaussian noise of up to `noise`) or a VAE with `latent` dimensions."""
+
+    model: str = "dae"
+    noise: float = 0.3
+    latent: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig(RunConfig):
+    """A classifier; `generator` adds images that this VAE makes, half of every batch."""
+
+    model: str = "resnet18"
+    activation: str | None = None
+    pretrained: bool = False
+    augmentation: str = "classic"
+    generator: AutoencoderConfig | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much a report computes. Budgets count images seen in training, so that small sets get more epochs.
+
+    Attributes:
+        images: size of the synthetic set.
+        side: image side in px.
+        seeds: repetitions of each architecture.
+        budget, study_budget: images seen by a run of the architecture study, of the other studies.
+        least_epochs: however large the set is.
+        study_size: training images of the other studies (a sample by group).
+        autoencoder_budget: images seen by the DAE and the VAE.
+        sizes: source images per class at which generated images are tried.
+        size_budget: images seen by each of those runs; size_seeds: their paired repetitions.
+        explained: test images whose Grad-CAM maps are measured.
+    """
+
+    name: str
+    images: int
+    side: int
+    seeds: int
+    budget: int
+    study_budget: int
+    least_epochs: int
+    study_size: int
+    autoencoder_budget: int
+    sizes: tuple[int, ...]
+    size_budget: int
+    size_seeds: int
+    explained: int
+
+    def epochs(self, images: int, budget: int) -> int:
+        """Epochs over `images` training images that spend `budget`."""
+        return max(self.least_epochs, round(budget / images))
+
+
+PROFILES = {
+    "smoke": Profile("smoke", 200, 32, 1, 280, 280, 2, 140, 560, (20,), 160, 2, 24),
+    "quick": Profile("quick", 2000, 64, 1, 8_400, 5_000, 4, 1000, 14_000, (100,), 2_400, 3, 200),
+    "full": Profile(
+        "full", 10_000, 64, 5, 80_000, 40_000, 8, 4000, 200_000, (10, 25, 50, 100, 250, 1000), 8_000, 10, 1000
+    ),
+}

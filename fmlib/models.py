@@ -105,7 +105,9 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
 
 BUILDERS = {
     **dict.fromkeys(("resnet18", "resnet34", "resnet50"), _resnet),
-    **dict.fromkeys(("efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3"), _efficientnet),
+    **dict.fromkeys(
+        ("efficientnet-b0", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3"), _efficientnet
+    ),
     "alexnet": _alexnet,
     "googlenet": _googlenet,
 }
@@ -139,7 +141,9 @@ def build(name: str, activation: str | None = None, side: int = 64, pretrained: 
     try:
         classifier = BUILDERS[name](name, side, "DEFAULT" if pretrained else None)
     except (URLError, OSError) as error:
-        raise FmlibError(f"no pretrained weights for {name}: {error}; use pretrained=False offline") from error
+        raise FmlibError(
+            f"no pretrained weights for {name}: {error}; use pretrained=False offline"
+        ) from error
     if activation is not None:
         set_activation(classifier.net, activation)
     return classifier

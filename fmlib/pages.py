@@ -57,6 +57,10 @@ class Page:
         return self.name[:2]
 
     @property
+    def short(self) -> str:
+        return self.name[3:].replace("_", " ")
+
+    @property
     def duration(self) -> str:
         return duration(self.seconds)
 

@@ -1,6 +1,5 @@
 """The report: run the notebooks, gather their results, build the site."""
 
-import csv
 import json
 import os
 import shutil
@@ -14,17 +13,14 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from fmlib import config, notebooks, site
+from fmlib import notebooks, results, site
 from fmlib.config import REPO
 from fmlib.environment import commit, environment
 from fmlib.errors import UsageError, known
 from fmlib.files import write_text
 from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
-
-COLUMNS = (
-    "stage model optimizer activation augmentation train_size split view metric value low high n seed run"
-).split()
+from fmlib.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -46,19 +42,15 @@ class Request:
         return Path(self.out).resolve() if self.out else REPO / "site"
 
     @property
-    def context(self) -> dict:
-        """What the results depend on; executed notebooks of another context are not shown beside these."""
+    def parameters(self) -> dict:
+        """The parameters of each notebook."""
         return {
             "dataset": self.dataset,
             "profile": self.profile,
             "seed": self.seed,
             "external": list(self.external),
+            "out": str(self.folder / "figures") if self.out else "",
         }
-
-    @property
-    def parameters(self) -> dict:
-        """The parameters of each notebook."""
-        return self.context | {"out": str(self.folder / "figures") if self.out else ""}
 
 
 def build(
@@ -77,14 +69,14 @@ def build(
         UsageError: the request is wrong; nothing has been run.
     """
     chosen = choose(source, request.only)
-    data = validate(request)
     for path in chosen:
         notebooks.check_parameters(path, request.parameters)
+    stage = validate(request)
     for name in ("notebooks", "figures", "reports"):
         (request.folder / name).mkdir(parents=True, exist_ok=True)
-    forget_others(request)
-    failures = run_all(request, chosen, say)
-    gather(request, data, [path.stem for path in choose(source, ())])
+    forget_others(request.folder, stage.context)
+    failures = run_all(request, stage, chosen, say)
+    gather(request, stage, [path.stem for path in choose(source, ())])
     return failures
 
 
@@ -99,34 +91,31 @@ def choose(source: Path, only: Sequence[str]) -> list[Path]:
     return [path for path in paths if not only or path.stem.startswith(tuple(only))]
 
 
-def validate(request: Request):
+def validate(request: Request) -> Stage:
     """Load every data set once, so that what is wrong with one is said before any kernel starts."""
-    from fmlib.data import sources
-
-    known("profile", request.profile, config.PROFILES)
     if request.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {request.jobs}")
-    for folder in request.external:
-        sources.external(folder)
-    return None if request.dataset == "synthetic" else sources.load(request.dataset)
+    return Stage("data", **request.parameters)
 
 
-def forget_others(request: Request) -> None:
-    """Remove what an earlier report on something else left in this folder."""
-    for path in sorted((request.folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        if read(path).metadata.get("fmlib", {}).get("context") != _shown(request):
+def forget_others(folder: Path, context: str) -> None:
+    """Remove what an earlier report on other images, or in another profile, left in this folder."""
+    for path in sorted((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        if read(path).metadata.get("fmlib", {}).get("context") != context:
             path.unlink()
-            (request.folder / "reports" / f"{path.stem}.html").unlink(missing_ok=True)
+            (folder / "reports" / f"{path.stem}.html").unlink(missing_ok=True)
 
 
-def run_all(request: Request, paths: Sequence[Path], say: Callable[[str], None]) -> list[Failure]:
+def run_all(
+    request: Request, stage: Stage, paths: Sequence[Path], say: Callable[[str], None]
+) -> list[Failure]:
     """Run notebooks, `request.jobs` at a time; after a misuse no further one is begun."""
     failures: list[Failure] = []
 
     def run(path: Path) -> None:
         if any(failure.misuse for failure in failures):
             return
-        failure = run_one(request, path, say)
+        failure = run_one(request, stage, path, say)
         if failure:
             failures.append(failure)
 
@@ -161,32 +150,25 @@ def threads_shared(jobs: int):
             os.environ.pop("OMP_NUM_THREADS", None)
 
 
-def run_one(request: Request, path: Path, say: Callable[[str], None]) -> Failure | None:
+def run_one(request: Request, stage: Stage, path: Path, say: Callable[[str], None]) -> Failure | None:
     """Run one notebook and keep it, executed, without a trace of the machine."""
     began = time.monotonic()
     executed, failure = notebooks.execute(path, request.parameters, limit=request.cell_limit)
     seconds = round(time.monotonic() - began, 1)
     executed.metadata["fmlib"] = {
-        "context": _shown(request),
+        "context": stage.context,
         "seconds": seconds,
         "failure": str(failure) if failure else None,
     }
-    keep(scrub(executed, _names(request)), request.folder / "notebooks" / path.name)
+    keep(scrub(executed, short_names(request)), request.folder / "notebooks" / path.name)
     say(f"{path.stem}  {'FAILED' if failure else 'done'} after {seconds:.0f} s")
     return failure
 
 
 def _names(request: Request) -> dict[Path, str]:
-    """Short names for the folders that the request names."""
+    """What to call the folders that the request names."""
     folders = [Path(place) for place in (request.dataset, *request.external) if Path(place).is_absolute()]
     return {path: path.name for path in folders} | {request.folder: "."}
-
-
-def _shown(request: Request) -> dict:
-    """The request's context as executed notebooks record it: folders by a digest of their place."""
-    import hashlib
-
-    return {"key": hashlib.sha256(json.dumps(request.context, sort_keys=True).encode()).hexdigest()[:16]}
 
 
 def read(path: Path) -> NotebookNode:
@@ -198,54 +180,53 @@ def keep(notebook: NotebookNode, path: Path) -> None:
     write_text(path, nbformat.writes(notebook))
 
 
-def gather(request: Request, data, names: Sequence[str]) -> None:
+def gather(request: Request, stage: Stage, names: Sequence[str]) -> None:
     """Write results.json and results.csv, bring the figures, and render the pages."""
     folder = request.folder
     if not request.out:
-        bring_figures(request, folder / "figures")
-    executed = {
-        name: read(path) for name in names if (path := folder / "notebooks" / f"{name}.ipynb").is_file()
-    }
-    results = summarise(request, data, executed)
-    write_text(folder / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
-    write_rows(folder / "results.csv", results["rows"])
-    site.render(folder, results, executed)
+        bring_figures(stage.out, folder / "figures")
+    paths = {name: folder / "notebooks" / f"{name}.ipynb" for name in names}
+    executed = {name: read(path) for name, path in paths.items() if path.is_file()}
+    summary = summarise(request, stage, executed)
+    write_text(folder / "results.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+    results.write_csv(summary["rows"], folder / "results.csv")
+    site.render(folder, summary, executed)
 
 
-def bring_figures(request: Request, target: Path) -> None:
-    """Give the site its own copy of the figures."""
-    for path in (REPO / "figures" / Path(request.dataset).name).glob("*.*"):
+def bring_figures(source: Path, target: Path) -> None:
+    """Give the site its own copy of the figures, and of no others."""
+    for path in target.glob("*.png"):
+        path.unlink()
+    for path in source.glob("*.png"):
         shutil.copyfile(path, target / path.name)
 
 
-def summarise(request: Request, data, executed: dict[str, NotebookNode]) -> dict:
+def summarise(request: Request, stage: Stage, executed: dict[str, NotebookNode]) -> dict:
     """The content of results.json."""
     return {
         "schema": 1,
-        "dataset": describe(request, data),
+        "dataset": describe(stage),
         "profile": request.profile,
         "seed": request.seed,
         "commit": commit(),
         "environment": environment(),
         "elapsed_s": {name: notebook.metadata.fmlib.seconds for name, notebook in executed.items()},
-        "rows": [],
+        "rows": results.collect(stage.context),
     }
 
 
-def describe(request: Request, data) -> dict:
-    """The data set's part of results.json."""
-    if data is None:
-        return {"name": request.dataset}
-    sheet = {key: value for key, value in data.sheet.items() if key != "source" or value != str(data.root)}
-    return {"name": data.name, "fingerprint": data.fingerprint, "images": len(data), **sheet}
-
-
-def write_rows(path: Path, rows: Sequence[dict]) -> None:
-    """The rows as a table; what does not apply is empty."""
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def describe(stage: Stage) -> dict:
+    """The data set's part of results.json; a folder's place on this machine is nobody's business."""
+    data = stage.data
+    sheet = {key: value for key, value in data.sheet.items() if value != str(data.root)}
+    external = {
+        name: {"fingerprint": other.fingerprint, "images": len(other)}
+        for name, other in stage.external.items()
+    }
+    return {
+        **sheet,
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "images": len(data),
+        "external": external,
+    }

@@ -67,14 +67,24 @@ def summarise(rows: Sequence[dict]) -> dict:
     """What the index page shows of the results; parts that cannot be computed are None or empty."""
     found = scores(rows)
     honest = [score for (split, view, _), score in found.items() if (split, view) == ("grouped", "test")]
-    best = max(honest, key=lambda score: score.value, default=None)
-    leaking = found.get(("official", "test", best.model)) if best else None
-    leak = leaking and {
-        "official": leaking.value,
-        "grouped": best.value,
-        "gain": leaking.value - best.value,
-    }
+    honest.sort(key=lambda score: score.value, reverse=True)
+    best = honest[0] if honest else None
+    leak = _leak(honest, found)
     return {"best": best, "leak": leak, "answer": answer(best, leak, len(honest)), "tables": tables(found)}
+
+
+def _leak(honest: Sequence[Score], found: dict[tuple[str, str, str], Score]) -> dict | None:
+    """How much more the best model that was trained both ways scores with the leak."""
+    for score in honest:
+        leaking = found.get(("official", "test", score.model))
+        if leaking:
+            return {
+                "model": score.label,
+                "official": leaking,
+                "grouped": score,
+                "gain": leaking.value - score.value,
+            }
+    return None
 
 
 def answer(best: Score | None, leak: dict | None, models: int) -> str:
@@ -82,17 +92,19 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     if best is None:
         return "This run has no classifier scored on the test images yet; run report 02 to get the answer."
     among = f"the best of {models} networks" if models > 1 else "the network"
-    text = f"On images whose like it has never seen in training, {among}, {best.label}, reaches an F1 of {best.value:.3f}"
+    text = (
+        f"Trained on images whose like is not among the test images, {among}, {best.label}, reaches an F1 of "
+    )
+    text += f"{best.value:.3f}"
     if best.low is not None:
         text += f" (95 % interval {best.low:.3f} to {best.high:.3f})"
     if leak is None:
         return text + "."
-    if abs(leak["gain"]) < 0.0005:
-        return text + "; trained on the split as published, with its leaks, it scores the same."
-    return text + (
-        f"; trained on the split as published it scores {abs(leak['gain']):.3f} "
-        f"{'more, and that much of the published score is leak' if leak['gain'] > 0 else 'less'}."
-    )
+    gain, who = leak["gain"], "it" if leak["model"] == best.label else leak["model"]
+    if abs(gain) < 0.0005:
+        return text + f"; trained on the split as published, leaks and all, {who} scores the same."
+    how = "more" if gain > 0 else "less"
+    return text + f"; trained on the split as published, leaks and all, {who} scores {abs(gain):.3f} {how}."
 
 
 def tables(found: dict[tuple[str, str, str], Score]) -> list[dict]:

@@ -1,0 +1,113 @@
+"""Images decoded and resized once into one memory-mapped array, and batches drawn from it without file I/O."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+from PIL import Image
+from tqdm.auto import tqdm
+
+from fmlib.augmentation import augment
+from fmlib.config import home
+from fmlib.data.sources import Dataset
+
+LAYOUT = "1"  # changes when the way from file to pixels does
+
+
+def _resized(dataset: Dataset, row: int, side: int) -> np.ndarray:
+    image = dataset.open(row)
+    return np.asarray(
+        image.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+        if image.size != (side, side)
+        else image
+    )
+
+
+def decoded(dataset: Dataset, side: int) -> np.ndarray:
+    """Return all images of `dataset`, squeezed to squares: a read-only memory map, uint8 N side side 3.
+
+    It is made once per content and side and shared by all processes.
+    """
+    path = home() / "cache" / f"{dataset.fingerprint}-{side}-{LAYOUT}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            _decode(dataset, side, path)
+    return np.load(path, mmap_mode="r")
+
+
+def _decode(dataset: Dataset, side: int, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    count = len(dataset.manifest)
+    array = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, side, side, 3))
+    with ThreadPoolExecutor() as pool:
+        images = pool.map(lambda row: _resized(dataset, row, side), range(count))
+        for row, image in enumerate(tqdm(images, f"decoding {side} px", count, leave=False)):
+            array[row] = image
+    array.flush()
+    os.replace(partial, path)
+
+
+def to_float(images: np.ndarray) -> torch.Tensor:
+    """Turn uint8 images N H W 3 into a float tensor N 3 H W in [0, 1], channels last in memory."""
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div_(255)
+
+
+class Batches:
+    """Batches of some rows of a decoded array, shuffled and augmented anew in every epoch.
+
+    The order and the augmentation of an epoch are a function of (seed, epoch) alone.
+
+    Args:
+        images: uint8 N side side 3, usually a memory map.
+        labels: N.
+        rows: the rows that are used.
+        augmentation: name of a recipe of `fmlib.augmentation`.
+        generated: further images (uint8 M side side 3) and labels, which replace half of every batch; the
+            number of batches and their sizes stay the same.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        rows: np.ndarray,
+        batch_size: int,
+        seed: int = 0,
+        augmentation: str = "none",
+        generated: tuple[np.ndarray, np.ndarray] | None = None,
+    ):
+        self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
+        self.batch_size, self.seed = batch_size, seed
+        self.augmentation, self.generated = augmentation, generated
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def ordered(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield (images N 3 H W in [0, 1], labels N) in the rows' order, as they are."""
+        for start in range(0, len(self.rows), self.batch_size):
+            yield self._batch(self.rows[start : start + self.batch_size])
+
+    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the batches of epoch `number`, shuffled and augmented, all of nearly the same size."""
+        rng = np.random.default_rng([self.seed, number])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        for rows in np.array_split(rng.permutation(self.rows), len(self)):
+            images, labels = self._mixed(rows, rng) if self.generated else self._batch(np.sort(rows))
+            yield augment(images, self.augmentation, generator), labels
+
+    def _batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        return to_float(self.images[rows]), torch.from_numpy(self.labels[rows].astype(np.int64))
+
+    def _mixed(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """A batch whose second half is generated."""
+        images, labels = self._batch(np.sort(rows[: -(-len(rows) // 2)]))
+        pool, pool_labels = self.generated
+        drawn = rng.integers(len(pool), size=len(rows) // 2)
+        labels = torch.cat([labels, torch.from_numpy(pool_labels[drawn].astype(np.int64))])
+        return torch.cat([images, to_float(pool[drawn])]), labels

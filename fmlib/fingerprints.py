@@ -1,0 +1,60 @@
+"""Hashes that tell whether a stored result still stands: of values, and of the code that made it."""
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+# what decides how a run comes out: the way from files to tensors, the networks and the loop
+TRAINING_CODE = (
+    "autoencoders.py",
+    "augmentation.py",
+    "data/batches.py",
+    "data/splits.py",
+    "generation.py",
+    "models.py",
+    "training.py",
+)
+# what shows results or starts their computation, and cannot change them
+PRESENTATION = (
+    "__",
+    "cli.py",
+    "environment.py",
+    "figures/",
+    "notebooks.py",
+    "privacy.py",
+    "report.py",
+    "site.py",
+    "stage.py",
+)
+
+
+def _meaning(path: Path) -> str:
+    """Return the code of a module without comments, docstrings and layout."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        if documented and ast.get_docstring(node) is not None:
+            node.body[0].value.value = ""
+    return ast.dump(tree)
+
+
+def measuring_code() -> tuple[str, ...]:
+    """Return every module that can change a measured number: all but those that only show or start things."""
+    modules = (path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    return tuple(sorted(name for name in modules if not name.startswith(PRESENTATION)))
+
+
+@cache
+def code_version(modules: tuple[str, ...]) -> str:
+    """Return a hash of what these modules do; comments, docstrings and layout do not count."""
+    text = "\n".join(_meaning(PACKAGE / module) for module in modules)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def digest(value: object) -> str:
+    """Return 16 hex characters that stand for a JSON-like value; the order of keys does not matter."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,82 @@
+"""What a notebook opens: its data, its profile, and where its figures and results go."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from IPython.display import Image, Markdown, display
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from fmlib import results, runs
+from fmlib.config import PROFILES, REPO, STAGES, DataConfig, Profile
+from fmlib.data import sources
+from fmlib.data.sources import Dataset
+from fmlib.environment import commit
+from fmlib.errors import UsageError, known
+from fmlib.figures import style
+
+
+class Stage:
+    """One notebook's run. Opening it loads (and for the synthetic set, renders) the images.
+
+    Args:
+        name: one of `STAGES`.
+        dataset: "synthetic", "face-mask-12k" or a folder.
+        profile: one of `PROFILES`.
+        seed: of everything random; the synthetic images' too.
+        external: folders of other images that are only judged; a list, or a single folder.
+        out: folder of the figures; empty for `figures/<data set>` in the repository.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        dataset: str,
+        profile: str,
+        seed: int,
+        external: Iterable[str] | str,
+        out: str | Path,
+    ):
+        self.name = known("stage", name, STAGES)
+        self.profile: Profile = PROFILES[known("profile", profile, PROFILES)]
+        if not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"seed must be a whole number from 0, not {seed!r}")
+        self.seed = seed
+        images = self.profile.images if dataset == "synthetic" else None
+        self.data_config = DataConfig(str(dataset), images, seed if dataset == "synthetic" else 0)
+        self.data: Dataset = runs.dataset(self.data_config)
+        folders = [external] if isinstance(external, str) else list(external)
+        self.external: dict[str, Dataset] = {
+            data.name: data for data in (sources.external(folder) for folder in folders if folder)
+        }
+        self.out = Path(out).expanduser() if out else REPO / "figures" / self.data.name
+        fingerprints = {name: data.fingerprint for name, data in self.external.items()}
+        self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)
+        self.rows: list[dict] = []
+        plt.ioff()  # figures are shown by `show`, not a second time by the notebook
+
+    def show(self, figure: Figure, name: str, alt: str = "") -> None:
+        """Save a figure as `<out>/<name>.png` and display it; `alt` describes it to those who cannot see it."""
+        provenance = {
+            "Software": "fmlib",
+            "fmlib": json.dumps({"commit": commit(), "data": self.data.fingerprint, "seed": self.seed}),
+        }
+        path = style.save(figure, self.out / f"{name}.png", provenance)
+        plt.close(figure)
+        metadata = {"image/png": {"alt": alt or name.replace("_", " "), "figure": name}}
+        display(Image(path.read_bytes(), format="png", width=860), metadata=metadata)
+
+    def say(self, text: str) -> None:
+        """Display Markdown: prose or a heading whose numbers were computed."""
+        display(Markdown(text))
+
+    def row(self, **fields: object) -> None:
+        """Record a results row of this stage."""
+        self.rows.append(results.row(self.name, **fields))
+
+    def close(self) -> None:
+        """Store the recorded rows and refresh `results.csv` beside the figures."""
+        results.store(self.context, self.name, self.rows)
+        results.write_csv(results.collect(self.context), self.out / "results.csv")
