@@ -150,8 +150,9 @@ def _range(name: str, left: int, right: int) -> str:
     if name == "skin_tone":
         return f"{left + 1} to {right}"
     if left == -90:
-        return f"below {right}°"
-    return f"above {left}°" if right == 90 else f"{left}° to {right}°"
+        return f"below {right}°".replace("-", "−")
+    name = f"above {left}°" if right == 90 else f"{left}° to {right}°"
+    return name.replace("-", "−")
 
 
 def worst(table: pd.DataFrame, count: int = 12) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
 from fmlib.bootstrap import bootstrap, interval, statistics
 from fmlib.errors import FmlibError, UsageError
@@ -48,7 +49,8 @@ def scores(
     n = len(labels)
     asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
     rows = [
-        (name, value[name], *_interval(name, value, drawn), _measured_on(name, value, n)) for name in asked
+        (name, value[name], *_interval(name, value, drawn, labels), _measured_on(name, value, n))
+        for name in asked
     ]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
 
@@ -101,17 +103,19 @@ def _measured_on(name: str, value: dict[str, float], n: int) -> int:
     return int(sum(value[part] for part in parts)) if parts else n
 
 
-def _interval(name: str, value: dict[str, float], drawn: dict[str, np.ndarray]) -> tuple[float, float]:
+def _interval(
+    name: str, value: dict[str, float], drawn: dict[str, np.ndarray], labels: np.ndarray
+) -> tuple[float, float]:
     """The 95% interval of one score."""
     if np.isnan(value[name]) or not drawn or name in COUNTS:
         return np.nan, np.nan
     if name in RATES:
-        n = _measured_on(name, value, int(sum(value[part] for part in COUNTS)))
+        n = _measured_on(name, value, len(labels))
         return wilson(value[name] * n, n)
     if name == "ece":
         return _centred(value[name], drawn[name])
     if value[name] == 1:
-        return _below_perfect(name, value), 1.0
+        return _below_perfect(name, int((labels == 1).sum()), int((labels == 0).sum())), 1.0
     return interval(drawn[name])
 
 
@@ -121,19 +125,28 @@ def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:
     return float(max(0.0, min(low, value))), float(max(high, value))
 
 
-def _below_perfect(name: str, value: dict[str, float]) -> float:
+def _below_perfect(name: str, positives: int, negatives: int) -> float:
     """The lower end of a score of 1, where every resample scores 1 as well.
 
     F1 from the Wilson interval of F1/(2-F1), which is the rate tp/(tp+fp+fn); balanced accuracy from the two
-    rates' intervals (Newcombe 1998); AUC likewise from the smaller class, the effective n of Hanley and
-    McNeil's variance near 1; average precision from the number of positives (Boyd, Eng and Page 2013).
+    rates' intervals (Newcombe 1998); AUC from Newcombe's score interval (2006); average precision, which has
+    none, from that of an AUC against as many negatives as positives.
     """
-    positives, negatives = value["tp"] + value["fn"], value["tn"] + value["fp"]
     if name == "f1":
-        overlap = wilson(value["tp"], value["tp"])[0]
+        overlap = wilson(positives, positives)[0]
         return 2 * overlap / (1 + overlap)
     if name == "balanced_accuracy":
         gaps = [1 - wilson(n, n)[0] for n in (positives, negatives) if n]
         return float(1 - np.hypot.reduce(gaps) / len(gaps))
-    n = positives if name == "average_precision" else min(positives, negatives)
-    return wilson(n, n)[0]
+    return _auc_below_perfect(positives, positives if name == "average_precision" else negatives)
+
+
+def _auc_below_perfect(m: int, n: int) -> float:
+    """The AUC of m and n images that lies 1.96 of its standard errors (Hanley and McNeil 1982) below 1."""
+
+    def excess(auc: float) -> float:
+        others = (m + n) / 2 - 1
+        variance = auc / (m * n) * (1 + others * (1 - auc) / (2 - auc) + others * auc / (1 + auc))
+        return (1 - auc) - Z**2 * variance  # both sides of the equation divided by 1 - auc
+
+    return float(brentq(excess, 0.0, 1.0))

@@ -17,8 +17,8 @@ def end_labels(ax: Axes, ends: dict[str, tuple[float, float]], size: float = 12,
         return
     names = sorted(ends, key=lambda name: ends[name][1])
     heights = ax.transAxes.inverted().transform([ax.transData.transform(ends[name]) for name in names])[:, 1]
-    height_px = ax.figure.get_figheight() * 72 * ax.get_position().height
-    places = spread(np.clip(heights, 0, 1), 1.25 * size / height_px)
+    points = ax.get_window_extent().height * 72 / ax.get_figure(root=True).dpi  # in points
+    places = spread(np.clip(heights, 0, 1), 1.25 * size / points)
     for name, place in zip(names, places, strict=True):
         text = {"color": style.colour(name), "fontsize": size, "fontweight": "bold", "va": "center"}
         ax.annotate(style.label(name), (x, place), xycoords="axes fraction", **text)
@@ -43,7 +43,7 @@ def corner_list(ax: Axes, entries: list[tuple[str, str]], title: str = "", size:
     for row, (name, text) in enumerate(reversed(lines)):
         colour = style.colour(name) if name else style.NEUTRAL
         where = {"xy": (1, 0), "xycoords": "axes fraction", "textcoords": "offset points"}
-        box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+        box = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 0.8}
         offset = (-6, 6 + row * 1.4 * size)
         ax.annotate(
             text, xytext=offset, color=colour, fontsize=size, ha="right", va="bottom", bbox=box, **where
