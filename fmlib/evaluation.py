@@ -162,3 +162,12 @@ def worst(table: pd.DataFrame, count: int = 12) -> pd.DataFrame:
     columns = {"probability": "mean", "loss": "mean", "wrong": "sum", "runs": "sum"}
     images = table.groupby(["path", "label"]).agg(columns).reset_index()
     return images[images.wrong > 0].nlargest(count, "loss").reset_index(drop=True)
+
+
+def photographs(data, paths: pd.Series, side: int = 128) -> np.ndarray:
+    """Images of a data set as uint8 (N, side, side, 3)."""
+    row = {path: i for i, path in enumerate(data.manifest.path)}
+    shape = (len(paths), side, side, 3)
+    return np.array([data.open(row[path]).resize((side, side)) for path in paths], dtype=np.uint8).reshape(
+        shape
+    )

@@ -26,7 +26,8 @@ def scores(
     """Score predictions, each score with its 95% interval.
 
     Accuracy, precision and recall have Wilson intervals; the others percentile intervals of a bootstrap over
-    groups. A perfect score, which no resample can lower, gets a closed-form lower end instead.
+    groups. A perfect score, which no resample can lower, gets a closed-form lower end instead
+    (and an F1 of 0 an upper one).
 
     Args:
         labels: 0 or 1 (N).
@@ -66,10 +67,21 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
 
 
 def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:
-    """Error rate for each value of the column `by`: columns value, n, errors, rate, low, high (Wilson)."""
+    """Error rate for each value of the column `by`.
+
+    Args:
+        predictions: columns label, probability, `by`, and seed where several trainings judge the same images;
+            their errors are averaged, since n images judged twice are not 2n images.
+
+    Returns:
+        DataFrame with columns value, n, errors, rate, low, high (95% Wilson interval).
+    """
+    repeats = predictions.seed.nunique() if "seed" in predictions else 1
     wrong = (predictions.probability >= threshold) != (predictions.label == 1)
-    table = wrong.groupby(predictions[by], sort=True, observed=True).agg(["size", "sum"])
-    rows = [(str(key), n, errors, errors / n, *wilson(errors, n)) for key, n, errors in table.itertuples()]
+    table = wrong.groupby(predictions[by], sort=True, observed=True).agg(["size", "sum"]) / max(1, repeats)
+    rows = [
+        (str(key), int(n), errors, errors / n, *wilson(errors, n)) for key, n, errors in table.itertuples()
+    ]
     return pd.DataFrame(rows, columns=["value", "n", "errors", "rate", "low", "high"])
 
 
@@ -116,6 +128,9 @@ def _interval(
         return _centred(value[name], drawn[name])
     if value[name] == 1:
         return _below_perfect(name, int((labels == 1).sum()), int((labels == 0).sum())), 1.0
+    if value[name] == 0 and name == "f1":
+        overlap = wilson(0, value["fp"] + value["fn"])[1]
+        return 0.0, 2 * overlap / (1 + overlap)
     return interval(drawn[name])
 
 

@@ -97,7 +97,8 @@ def calibration(predictions: pd.DataFrame, summary: pd.DataFrame) -> Figure:
     """Reliability before and after temperature scaling on the first view, and the ECE on every view.
 
     Args:
-        predictions: columns model, view, label, probability, calibrated, of one split; seeds are pooled.
+        predictions: columns model, seed, view, label, probability, calibrated, of one split; of several
+            seeds the curves show the first.
         summary: columns model, view, metric ("ece", "ece_calibrated"), value, low, high, of the same split.
     """
     predictions = predictions[predictions["view"] != "validation"]
@@ -125,6 +126,7 @@ def _reliabilities(ax: Axes, part: pd.DataFrame, column: str, models: list[str])
     ax.plot((0, 1), (0, 1), color=style.NEUTRAL, linewidth=1, linestyle=":")
     for place, model in enumerate(models):
         rows = part[part.model == model]
+        rows = rows[rows.seed == rows.seed.min()]
         table = reliability(rows.label, rows[column]).query(f"n >= {FEWEST}")
         x = np.clip(table.predicted + 0.006 * (place - (len(models) - 1) / 2), 0, 1)
         bars = np.stack([table.frequency - table.low, table.high - table.frequency]).clip(min=0)

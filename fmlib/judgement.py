@@ -1,0 +1,135 @@
+"""What the metrics stage may say: every sentence follows from measured values and their intervals."""
+
+import numpy as np
+import pandas as pd
+
+from fmlib import comparison
+from fmlib.figures.style import label
+
+
+def aligned(
+    table: pd.DataFrame, split: str, view: str
+) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Predictions of one split's models on one view, image by image.
+
+    Returns:
+        labels (N); model -> probabilities (seeds, N); groups (N).
+    """
+    part = table[(table["split"] == split) & (table["view"] == view)]
+    images = part.drop_duplicates("path").set_index("path")
+    models = {
+        model: rows.pivot(index="seed", columns="path", values="probability")[images.index].to_numpy()
+        for model, rows in part.groupby("model", sort=False)
+    }
+    return images.label.to_numpy(), models, images.group.to_numpy()
+
+
+def leak(table: pd.DataFrame, metric: str = "f1", seed: int = 0) -> pd.DataFrame:
+    """What training on the official split adds to a metric: columns model, view, difference, low, high, n."""
+    columns = ["model", "view", "difference", "low", "high", "n"]
+    if "official" not in set(table["split"]):
+        return pd.DataFrame(columns=columns)
+    rows = []
+    for view in _views(table):
+        labels, official, groups = aligned(table, "official", view)
+        grouped = aligned(table, "grouped", view)[1]
+        for model in official.keys() & grouped.keys():
+            gap = comparison.paired_bootstrap(
+                labels, official[model], grouped[model], groups, metric, seed=seed
+            )
+            rows.append((model, view, gap.value, gap.low, gap.high, gap.n))
+    return pd.DataFrame(rows, columns=columns).sort_values(["view", "model"], ignore_index=True)
+
+
+def readable(summary: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
+    """A metric as text with its interval, models and splits down, views across."""
+    part = summary[summary.metric == metric]
+    text = [
+        "not defined" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        for row in part.itertuples()
+    ]
+    names = {"model": part.model.map(label), "split": part["split"], "view": part["view"].map(label)}
+    columns = list(dict.fromkeys(names["view"]))
+    return pd.DataFrame({**names, "text": text}).pivot(
+        index=["model", "split"], columns="view", values="text"
+    )[columns]
+
+
+def ranking_sentence(ranking: pd.DataFrame, metric: str = "f1") -> str:
+    """Which models lead, and which cannot be told apart from them."""
+    best, rest = ranking.iloc[0], ranking.iloc[1:]
+    text = f"{label(best.model)} scores highest ({label(metric)} {best.value:.3f})"
+    if not len(rest):
+        return f"{text}; it is the only model."
+    tied = [label(model) for model in rest.model[rest.verdict == "cannot be told apart from the best"]]
+    behind = [label(model) for model in rest.model[rest.verdict == "worse than the best"]]
+    parts = [f"{_listed(tied)} cannot be told apart from it"] if tied else []
+    parts += [f"{_listed(behind)} {'are' if len(behind) > 1 else 'is'} worse"] if behind else []
+    return f"{text}; {', '.join(parts)}."
+
+
+def leak_sentence(gaps: pd.DataFrame, metric: str = "f1") -> str:
+    """What the leak is worth on the published test images, beside what it is worth on the clean ones."""
+    if gaps.empty:
+        return "This set publishes no split, so there is no leaking one to compare with."
+    said = []
+    for view in ("test", "clean"):
+        for row in gaps[gaps["view"] == view].itertuples():
+            sure = "" if row.low > 0 or row.high < 0 else ", which cannot be told from nothing"
+            interval = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+            said.append(f"* {label(row.model)}, {label(view)}: {interval}{sure}.")
+    return (
+        f"Trained on the official split instead of the grouped one, {label(metric)} changes by:\n\n"
+        + "\n".join(said)
+    )
+
+
+def calibration_sentence(summary: pd.DataFrame) -> str:
+    """Mean ECE over models before and after temperature scaling, for each view."""
+    part = summary[summary.metric.isin(["ece", "ece_calibrated"])]
+    mean = part.groupby(["view", "metric"], sort=False).value.mean().unstack()
+    lines = [f"{row.ece:.3f} to {row.ece_calibrated:.3f} on {label(view)}" for view, row in mean.iterrows()]
+    return f"Temperature scaling changes the mean ECE from {_listed(lines)}."
+
+
+def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:
+    """Kinds of pictures that a model gets wrong more often than pictures at large, the four worst.
+
+    Args:
+        errors: the model's error rate on all images of the view.
+    """
+    part = breakdown[(breakdown.model == model) & (breakdown.low > errors)]
+    if breakdown.empty:
+        return "Nothing is known of these pictures but their class; the worst are shown."
+    intro = f"{label(model)} errs on {errors:.1%} of all test images"
+    if part.empty:
+        return f"{intro}; no kind of picture stands out beyond what chance explains."
+    worst = part.nlargest(4, "rate")
+    kinds = [
+        f"{label(row.attribute).lower()} “{row.value.replace('_', ' ')}” {row.rate:.1%} [{row.low:.1%}, {row.high:.1%}]"
+        for row in worst.itertuples()
+    ]
+    return f"{intro}, and clearly more often on {_listed(kinds)}."
+
+
+def external_sentence(summary: pd.DataFrame) -> str:
+    """How far the best balanced accuracy falls from the test images to photographs of another origin."""
+    part = summary[(summary.metric == "balanced_accuracy") & (summary["split"] == "grouped")]
+    best = part.groupby("view", sort=False).value.max()
+    others = [view for view in best.index if str(view).startswith("external:")]
+    if not others:
+        return "No pictures of another origin were given (`external`); these scores say nothing of them."
+    lines = [f"{best[view]:.3f} on {label(view)}" for view in others]
+    return (
+        f"The highest balanced accuracy falls from {best['test']:.3f} on the test images to {_listed(lines)}."
+    )
+
+
+def _views(table: pd.DataFrame) -> list[str]:
+    """Views in their order, without validation."""
+    return [view for view in dict.fromkeys(table["view"]) if view != "validation"]
+
+
+def _listed(items: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
