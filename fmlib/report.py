@@ -165,7 +165,7 @@ def run_one(request: Request, stage: Stage, path: Path, say: Callable[[str], Non
     return failure
 
 
-def _names(request: Request) -> dict[Path, str]:
+def short_names(request: Request) -> dict[Path, str]:
     """What to call the folders that the request names."""
     folders = [Path(place) for place in (request.dataset, *request.external) if Path(place).is_absolute()]
     return {path: path.name for path in folders} | {request.folder: "."}
