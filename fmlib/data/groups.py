@@ -53,8 +53,12 @@ def join(labels: pd.Series, pairs: np.ndarray) -> pd.Series:
         One name per row: the smallest label of its component.
     """
     codes, names = pd.factorize(labels, sort=True)
-    left, right = codes[pairs[:, 0]], codes[pairs[:, 1]]
-    links = coo_matrix((np.ones(len(left), bool), (left, right)), shape=(len(names), len(names)))
-    component = connected_components(links, directed=False)[1]
+    component = components(codes[pairs], len(names))
     smallest = pd.Series(np.arange(len(names))).groupby(component).transform("min").to_numpy()
     return pd.Series(names[smallest[codes]], index=labels.index)
+
+
+def components(pairs: np.ndarray, count: int) -> np.ndarray:
+    """Number of the connected component of each of `count` nodes."""
+    links = (np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1]))
+    return connected_components(coo_matrix(links, shape=(count, count)), directed=False)[1]

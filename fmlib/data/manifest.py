@@ -16,7 +16,7 @@ from fmlib.config import home
 from fmlib.data import hashing, pictures
 from fmlib.data.folders import Found, Listing
 
-VERSION = "1"  # raise when a column changes its meaning
+VERSION = "2"  # raise when a column changes its meaning
 STORED = {
     "path": str,
     "size": "int64",

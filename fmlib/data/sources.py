@@ -1,7 +1,6 @@
 """Where images come from: rendered faces, FaceMask 12K, or any folder, all behind `load`."""
 
 import hashlib
-import inspect
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -13,9 +12,11 @@ from filelock import FileLock
 from PIL import Image
 
 from fmlib.config import CLASSES, REPO, home
-from fmlib.data import folders, groups, manifest, pictures, splits
+from fmlib.data import folders, groups, manifest, pictures, relatives, splits
 from fmlib.errors import FmlibError, UsageError
+from fmlib.fingerprints import code_version
 
+DATA = Path(__file__).parent
 NAMED = ("synthetic", "face-mask-12k")
 SYNTHETIC_IMAGES = 2000
 VARIABLE = "FMLIB_FACE_MASK_12K"
@@ -81,7 +82,7 @@ def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bo
 
 def external(path: str | Path, progress: bool = True) -> Dataset:
     """Load a folder that is only scored, never trained on; it may hold a single class."""
-    return _read(Path(path).expanduser().resolve().name, Path(path), progress)
+    return _read(Path(path).expanduser().resolve().name, Path(path), progress, copies=False)
 
 
 def _place(dataset: str) -> tuple[str, Path]:
@@ -93,7 +94,7 @@ def _place(dataset: str) -> tuple[str, Path]:
     return folder.resolve().name, folder
 
 
-def _read(name: str, folder: Path, progress: bool) -> Dataset:
+def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Dataset:
     listing = folders.find(folder)
     table, unreadable = manifest.read(listing, progress)
     if table.empty:
@@ -101,7 +102,10 @@ def _read(name: str, folder: Path, progress: bool) -> Dataset:
         raise UsageError(f"no readable image in {str(folder)!r}{detail}")
     table, attributes = _with_attributes(table, listing.root)
     table["key"] = groups.keys(table)
-    table["group"] = groups.join(table["key"], groups.twins(table))
+    pairs = groups.twins(table)
+    if copies and "origin" not in table:  # a source that tells the origin of each image needs no search
+        pairs = np.concatenate([pairs, relatives.find(listing.root, table, progress)])
+    table["group"] = groups.join(table["key"], pairs)
     sheet = {"name": name} | SHEETS.get(name, {"source": str(listing.root), "licence": "not stated"})
     return Dataset(name, listing.root, table, unreadable, _fingerprint(table), sheet, attributes)
 
@@ -151,7 +155,7 @@ def _synthetic(images: int, seed: int, progress: bool) -> Path:
     """Folder of the rendered set, written once per number of images, seed and version of the renderer."""
     from fmlib.data import synthetic
 
-    version = hashlib.sha256(inspect.getsource(synthetic).encode()).hexdigest()[:8]
+    version = code_version(tuple(f"data/{path.relative_to(DATA).as_posix()}" for path in _renderer()))[:8]
     folder = home() / "data" / f"synthetic-{seed}-{images}-{version}"
     partial = folder.with_suffix(".partial")
     try:
@@ -166,6 +170,10 @@ def _synthetic(images: int, seed: int, progress: bool) -> Path:
             f"cannot write the synthetic images to {folder}: {error.strerror or error}"
         ) from error
     return folder
+
+
+def _renderer() -> list[Path]:
+    return [DATA / "synthetic.py", *sorted((DATA / "rendering").rglob("*.py"))]
 
 
 def _face_mask_12k() -> Path:

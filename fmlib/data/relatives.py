@@ -1,0 +1,71 @@
+"""The altered copies of a set, found once and remembered by content."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from fmlib.config import home
+from fmlib.data import copies, pictures
+from fmlib.data.groups import BLANK
+from fmlib.fingerprints import code_version
+
+CODE = ("data/copies.py", "data/looks.py", "data/pictures.py")
+LIMIT = 100_000  # images above which the search, which compares all colours with all, would take too long
+
+
+def find(root: Path, manifest: pd.DataFrame, progress: bool = True) -> np.ndarray:
+    """Pairs of rows, int64 P 2, that are altered copies of one photograph by their looks; see `copies.find`.
+
+    Of files with the same bytes only the first is looked at; blank pictures are not.
+    """
+    shown = manifest[manifest["contrast"] >= BLANK].drop_duplicates("sha256")
+    if len(shown) > LIMIT:
+        warnings.warn(f"altered copies are not searched for among more than {LIMIT} images", stacklevel=2)
+        return np.zeros((0, 2), np.int64)
+    store = _store(shown["sha256"])
+    known = _remembered(store)
+    if known is None:
+        known = _search(root, shown, progress)
+        _remember(store, known)
+    row = pd.Series(shown.index, index=shown["sha256"])
+    return np.column_stack([row.loc[known[side]].to_numpy() for side in ("first", "second")]).astype(np.int64)
+
+
+def _search(root: Path, shown: pd.DataFrame, progress: bool) -> pd.DataFrame:
+    paths, digests = shown["path"].to_numpy(), shown["sha256"].to_numpy()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # the search runs in as many threads as there are cores already
+    try:
+        pairs = copies.find(lambda row: pictures.open_rgb(root / paths[row]), len(shown), progress)
+    finally:
+        cv2.setNumThreads(threads)
+    return pd.DataFrame({"first": digests[pairs[:, 0]], "second": digests[pairs[:, 1]]})
+
+
+def _store(digests: pd.Series) -> Path:
+    content = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:16]
+    return home() / "manifests" / f"{content}-{code_version(CODE)}-copies.csv"
+
+
+def _remembered(store: Path) -> pd.DataFrame | None:
+    try:
+        return pd.read_csv(store, dtype=str)[["first", "second"]]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _remember(store: Path, pairs: pd.DataFrame) -> None:
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
+        os.close(handle)
+        pairs.to_csv(temporary, index=False)
+        os.replace(temporary, store)
+    except OSError as error:
+        warnings.warn(f"cannot remember the copies found in {store}: {error.strerror}", stacklevel=2)
