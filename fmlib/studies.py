@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
-from fmlib import runs
+import numpy as np
+import pandas as pd
+
+from fmlib import comparison, evaluation, metrics, runs
 from fmlib.config import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS, AutoencoderConfig, ClassifierConfig
 from fmlib.data import splits
+from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -96,3 +100,130 @@ def augmentation_configs(stage: Stage, per_class: int, seed: int) -> dict[str, C
         "vae": replace(base, augmentation="none", generator=generator),
         "classic+vae": replace(base, generator=generator),
     }
+
+
+def histories(found: list[Run], by: str = "model") -> pd.DataFrame:
+    """Return the runs' histories under each other, with `name` (the field `by` of the configuration) and seed."""
+    parts = [run.history.assign(name=getattr(run.config, by), seed=run.config.seed) for run in found]
+    return pd.concat(parts, ignore_index=True)
+
+
+def scored(stage: Stage, found: list[Run]) -> pd.DataFrame:
+    """Return every metric of each run on all views, as `evaluation.scores` does."""
+    return evaluation.scores(evaluation.predictions(stage.data, stage.external, found), stage.seed)
+
+
+def record(stage: Stage, table: pd.DataFrame, found: list[Run], **fields: object) -> None:
+    """Record a scores table as results rows, each with what its run was configured to."""
+    runs_by_key = {run.key: run for run in found}
+    for score in table.to_dict("records"):
+        config = runs_by_key[score["run"]].config
+        known = {
+            "model": config.model,
+            "optimizer": config.optimizer,
+            "split": config.split,
+            "seed": config.seed,
+        }
+        known |= {
+            "activation": config.activation,
+            "augmentation": config.augmentation,
+            "train_size": config.train_size,
+        }
+        measured = {name: score[name] for name in ("view", "metric", "value", "low", "high", "n", "run")}
+        stage.row(**(known | measured | fields))
+
+
+def augmentation(stage: Stage) -> tuple[pd.DataFrame, list[Run]]:
+    """Train every arm at every size of the profile, in pairs by seed.
+
+    Returns:
+        The table, per_class, arm, seed, run, balanced_accuracy (test view) and mean, low, high over seeds (95% t
+        interval; NaN for a single seed); and the runs.
+    """
+    rows, found = [], []
+    for per_class in sizes(stage):
+        for seed in range(stage.profile.size_seeds):
+            for arm, config in augmentation_configs(stage, per_class, seed).items():
+                run = runs.get(config)
+                test = run.predictions[run.predictions.split == "test"]
+                score = metrics.scores(test.label, test.probability, only="balanced_accuracy", resamples=1)
+                rows.append((per_class, arm, seed, run.key, score["value"].iloc[0]))
+                found.append(run)
+    table = pd.DataFrame(rows, columns=["per_class", "arm", "seed", "run", "balanced_accuracy"])
+    summary = table.groupby(["per_class", "arm"]).balanced_accuracy.apply(_mean_interval).unstack()
+    return table.join(summary, on=["per_class", "arm"]), found
+
+
+def _mean_interval(values: pd.Series) -> pd.Series:
+    gap = comparison.paired_difference(values, np.zeros(len(values)))
+    return pd.Series({"mean": gap.value, "low": gap.low, "high": gap.high})
+
+
+def sizes(stage: Stage) -> list[int]:
+    """Source images per class of the augmentation study; sizes that the data cannot fill are left out."""
+    available = train_size(stage, "grouped") // 2
+    return [size for size in stage.profile.sizes if size <= available] or [available]
+
+
+def gains(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare arms of the augmentation study in pairs over seeds.
+
+    Returns:
+        DataFrame with per_class, arm, baseline, difference in balanced accuracy, low, high (95% t interval), pairs and
+        verdict: "helps", "hurts" or "cannot be told".
+    """
+    wanted = [("classic", "none"), ("vae", "none"), ("classic+vae", "classic")]
+    rows = []
+    for per_class, part in table.groupby("per_class"):
+        values = part.pivot(index="seed", columns="arm", values="balanced_accuracy")
+        for arm, baseline in wanted:
+            gap = comparison.paired_difference(values[arm], values[baseline])
+            verdict = "helps" if gap.low > 0 else "hurts" if gap.high < 0 else "cannot be told"
+            rows.append((per_class, arm, baseline, gap.value, gap.low, gap.high, gap.n, verdict))
+    columns = ["per_class", "arm", "baseline", "difference", "low", "high", "pairs", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdict(stage: Stage, found: list[Run], by: str, metric: str = "f1") -> str:
+    """Say in a sentence which of the runs are best on the test view, or that they cannot be told apart."""
+    tests = {getattr(run.config, by): run.predictions[run.predictions.split == "test"] for run in found}
+    one = next(iter(tests.values()))
+    models = {name: test.probability.to_numpy() for name, test in tests.items()}
+    order = comparison.ranking(one.label.to_numpy(), models, one.group.to_numpy(), metric, seed=stage.seed)
+    best, rest = order.iloc[0], order.iloc[1:]
+    behind = [style.label(name) for name in rest[rest.verdict == "worse than the best"].model]
+    text = f"{style.label(best.model)} scores highest ({style.label(metric)} {best.value:.3f})"
+    if not behind:
+        return f"{text}, but none of the others can be told apart from it on these test images."
+    same = [style.label(name) for name in rest.model if style.label(name) not in behind]
+    tied = f"; {' and '.join(same)} cannot be told apart from it" if same else ""
+    return f"{text}; {' and '.join(behind)} {'are' if len(behind) > 1 else 'is'} worse{tied}."
+
+
+def summary(scores: pd.DataFrame, found: list[Run] | None = None, by: str = "model") -> pd.DataFrame:
+    """Return one metric's rows as a table to read: name, seed, value with its interval, n."""
+    names = {run.key: getattr(run.config, by) for run in found or []}
+    named = [style.label(names.get(row.run, row.model)) for row in scores.itertuples()]
+    value = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in scores.itertuples()]
+    metric = style.label(scores.metric.iloc[0])
+    columns = {by: named, "seed": scores.seed.to_numpy(), metric: value, "images": scores.n.to_numpy()}
+    return pd.DataFrame(columns).set_index(by)
+
+
+def gain_sentences(gains: pd.DataFrame) -> str:
+    """Say in a list what each comparison of `gains` showed, from its interval."""
+    said = {"helps": "help", "hurts": "hurt", "cannot be told": "make no difference that can be told"}
+    what = {
+        "classic": "Classic augmentation",
+        "vae": "VAE images",
+        "classic+vae": "VAE images on top of classic augmentation",
+    }
+    lines = []
+    for row in gains.itertuples():
+        verb = said[row.verdict] + ("s" if row.arm == "classic" and row.verdict != "cannot be told" else "")
+        verb = verb.replace("make no", "makes no") if row.arm == "classic" else verb
+        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+        lines.append(
+            f"* {what[row.arm]} {verb} at {row.per_class} source images per class: {gap} balanced accuracy."
+        )
+    return "\n".join(lines)
