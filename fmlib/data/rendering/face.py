@@ -39,7 +39,8 @@ def paint_face(skin: Skin, scene: Scene) -> None:
     _complexion(skin, scene)
     _nose(skin, scene)
     _eyes(skin, scene)
-    _mouth(skin, scene)
+    if scene.wear != "proper":  # a mask worn properly hides it
+        _mouth(skin, scene)
     _beard(skin, scene)
 
 
@@ -77,7 +78,7 @@ def _complexion(skin: Skin, scene: Scene) -> None:
         skin.stroke(curve(fold, False), dark, 0.03, 0.15 + 0.55 * age, 0.02)
         bag = [(0.26 * side, 0.13), (0.4 * side, 0.19), (0.58 * side, 0.13)]
         skin.stroke(curve(bag, False), dark, 0.03, 0.15 + 0.5 * age, 0.025)
-    for y in (-0.5, -0.62, -0.74):
+    for y in (-0.5, -0.62, -0.74) if age > 0.35 else ():
         wave = [(-0.45, y), (-0.2, y - 0.04), (0, y), (0.2, y - 0.04), (0.45, y)]
         skin.stroke(curve(wave, False), dark, 0.015, 0.5 * max(0, age - 0.3), 0.015)
 
@@ -99,8 +100,8 @@ def _nose(skin: Skin, scene: Scene) -> None:
 def _eyes(skin: Skin, scene: Scene) -> None:
     """Eyes open or shut, looking somewhere, with lids, lashes, make-up and brows."""
     rng = scene.rng("eyes")
-    open_ = 0.0 if rng.random() < 0.05 else rng.uniform(0.06, 0.13)
-    look, gap, long_ = rng.normal(0, 0.035, 2), rng.normal(0.42, 0.02), rng.uniform(0.16, 0.2)
+    open_ = 0.0 if rng.random() < 0.05 else rng.uniform(0.05, 0.11)
+    look, gap, long_ = rng.normal(0, 0.022, 2), rng.normal(0.42, 0.02), rng.uniform(0.16, 0.2)
     iris = np.array(IRIS[rng.choice(5, p=(0.35, 0.35, 0.1, 0.12, 0.08))]) / 255
     shadow = (
         rng.uniform(0.3, 0.9, 3) * [0.7, 0.5, 0.6] if rng.random() < 0.25 else scene.skin * [0.6, 0.46, 0.42]
@@ -155,16 +156,12 @@ def _brows(skin: Skin, scene: Scene) -> None:
 def _mouth(skin: Skin, scene: Scene) -> None:
     """Lips closed, smiling, showing teeth, or wide open."""
     rng = scene.rng("mouth")
-    smile = max(0.0, rng.normal(0.05, 0.06))
-    gape = (
-        0.0
-        if rng.random() < 0.45
-        else rng.uniform(0.03, 0.1)
-        if rng.random() < 0.75
-        else rng.uniform(0.1, 0.26)
-    )
+    mood = rng.choice(("closed", "smiling", "open"), p=(0.42, 0.4, 0.18))
+    low, high = {"closed": (0.0, 0.0), "smiling": (0.05, 0.15), "open": (0.04, 0.28)}[str(mood)]
+    gape = rng.uniform(low, high)
+    smile = rng.uniform(0.06, 0.14) if mood == "smiling" else max(0.0, rng.normal(0.02, 0.03))
     half, full, y = 0.27 + 0.9 * smile + rng.normal(0, 0.02), rng.uniform(0.7, 1.3), 0.9 + rng.normal(0, 0.02)
-    made_up = rng.random() < 0.3
+    made_up = rng.random() < 0.4
     lip = (
         rng.uniform((0.5, 0.02, 0.08), (0.85, 0.25, 0.35))
         if made_up

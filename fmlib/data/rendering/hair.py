@@ -6,7 +6,7 @@ import numpy as np
 from fmlib.data.rendering.face import Skin
 from fmlib.data.rendering.head import RELIEF
 from fmlib.data.rendering.scene import Scene
-from fmlib.data.rendering.sheet import Sheet, curve, noise
+from fmlib.data.rendering.sheet import Sheet, curve, grid, noise
 
 LONG = ("long", "wavy")
 
@@ -18,7 +18,7 @@ def strands(
     streaks = 0.55 * noise(rng, along, 110, size) + 0.45 * noise(rng, along, 40, size)
     if curl:
         bend = (curl * size * noise(rng, 9, 5, size)).astype(np.float32)
-        row, column = np.mgrid[:size, :size].astype(np.float32)
+        row, column = grid(size)
         streaks = cv2.remap(streaks, column + bend, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     shine = np.clip(1 + 0.28 * streaks, 0.4, 2.2)[..., None]
     return np.clip(colour * shine + 0.03 * (shine - 1), 0, 1).astype(np.float32)
@@ -90,7 +90,7 @@ def _curls(rng: np.random.Generator, scene: Scene, size: int) -> np.ndarray:
 def _raise(skin: Skin, cover: np.ndarray, window, lift) -> None:
     full = np.zeros((skin.size, skin.size), np.float32)
     full[window] = cover
-    full = cv2.GaussianBlur(cv2.resize(full, (RELIEF, RELIEF), interpolation=cv2.INTER_AREA), (0, 0), 1.5)
+    full = cv2.GaussianBlur(cv2.resize(full, (RELIEF, RELIEF), interpolation=cv2.INTER_AREA), (0, 0), 2.2)
     skin.relief = (skin.relief * (1 - full) + full * (0.6 * np.maximum(skin.relief, 0) + lift)).astype(
         np.float32
     )
@@ -138,7 +138,7 @@ def _scarf_colour(scene: Scene) -> np.ndarray:
 def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
     """Muted, dark, light or strong."""
     grey, strong = rng.uniform(0.05, 0.9), rng.uniform(0.05, 0.95, 3)
-    return grey + (strong - grey) * rng.choice((0.15, 0.5, 1.0))
+    return (grey + (strong - grey) * rng.choice((0.15, 0.5, 1.0))).astype(np.float32)
 
 
 def paint_behind(sheet: Sheet, scene: Scene) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-TURN = 2.5  # the texture spans angles of -TURN..TURN radians
+TURN = 2.0  # the texture spans angles of -TURN..TURN radians
 TOP, BOTTOM = -1.8, 1.6  # and this range of y
-RELIEF = 160  # rows and columns of the relief
-STEPS = 9  # Newton steps to the surface
+RELIEF = 128  # rows and columns of the relief
+STEPS = 11  # Newton steps to the surface
 Y = np.linspace(TOP, BOTTOM, 341)
 
 
@@ -25,14 +25,22 @@ class Head:
     depth: np.ndarray
     chin: float
 
+    def jaw(self, angle: np.ndarray) -> np.ndarray:
+        """Height y of the jaw's lower edge, which rises from the chin towards the ears."""
+        return self.chin - 0.3 * (1 - np.cos(1.6 * np.maximum(0, np.abs(angle) - 0.4)))
+
     def texture(self, angle, y, size: int) -> np.ndarray:
         """Texture pixels, n 2, of surface points (angle, y)."""
-        return np.stack([_column(np.asarray(angle), size), _row(np.asarray(y) + 0 * angle, size)], -1)
+        px = np.empty((*np.shape(angle), 2))
+        px[..., 0], px[..., 1] = _column(angle, size), _row(y, size)
+        return px
 
     def unwrap(self, points, size: int) -> np.ndarray:
         """Texture pixels of points (x, y) drawn on the face as seen from the front."""
         points = np.asarray(points, float)
-        angle = np.arcsin(np.clip(points[:, 0] / np.interp(points[:, 1], Y, self.width), -1, 1))
+        angle = np.arcsin(
+            np.maximum(-1, np.minimum(1, points[:, 0] / np.interp(points[:, 1], Y, self.width)))
+        )
         return self.texture(angle, points[:, 1], size)
 
     def space(self, angle, y, lift: float = 0.0) -> np.ndarray:
@@ -65,8 +73,8 @@ def random_head(rng: np.random.Generator) -> Head:
     """A head between narrow and broad, with a pointed or square jaw and a short or long chin."""
     chin, jaw, broad = rng.uniform(1.36, 1.5), rng.normal(0, 0.05), rng.normal(1, 0.04)
     knots = [0, 0.35, 0.65, 0.9, 1.1, 1.25, 1.36, 1.45]
-    widths = np.array([1, 0.97, 0.91, 0.82 + jaw, 0.69 + 1.4 * jaw, 0.53 + 1.5 * jaw, 0.36 + jaw, 0.05])
-    depths = np.array([1.15, 1.16, 1.17, 1.17, 1.15, 1.1, 0.95, 0.1])
+    widths = np.array([1, 0.96, 0.89, 0.82 + jaw, 0.71 + 1.4 * jaw, 0.59 + 1.5 * jaw, 0.45 + jaw, 0.22])
+    depths = np.array([1.15, 1.16, 1.17, 1.17, 1.15, 1.11, 1.02, 0.85])
     stretch = np.interp(Y, [0, chin], [0, 1.45])
     lower_width, lower_depth = np.interp(stretch, knots, widths), np.interp(stretch, knots, depths)
     skull = np.clip(1 - np.abs((Y + 0.15) / (1.35 + 0.1 * broad)) ** 2.4, 0, 1) ** (1 / 2.4)
@@ -111,10 +119,13 @@ class View:
         return c * x + s * y, c * y - s * x
 
 
-def seen(head: Head, relief: np.ndarray, view: View, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def seen(
+    head: Head, relief: np.ndarray, view: View, size: int, hem: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Angle and y of the surface point that each pixel sees, and how far it lies inside the outline.
 
-    The third array is negative outside; its unit is the head's. All three are size x size.
+    The third array is negative outside; its unit is the head's. All three are size x size. The surface ends
+    `hem` below the jaw: what is worn may hang lower than the face.
     """
     big_x, big_y = (plane.ravel() for plane in view.grid(size))
     turn = view.rotation().astype(np.float32)
@@ -122,12 +133,12 @@ def seen(head: Head, relief: np.ndarray, view: View, size: int) -> tuple[np.ndar
     step, depth = turn[2], np.full(big_x.shape, 1.7, np.float32)
     for _ in range(STEPS):
         rise, slope, *_ = _distance(head, relief, start + step[:, None] * depth, step)
-        move = np.clip(rise / np.maximum(slope, 0.15), -0.35, 0.35)
+        move = np.clip(rise / np.maximum(slope, 0.3), -0.3, 0.3)
         depth -= np.where((rise > 0) & (slope <= 0), 0, move)
     point = start + step[:, None] * depth
     rise, _, angle, inside = _distance(head, relief, point, step)
     shape = (size, size)
-    inside = np.minimum(inside, head.chin + 0.03 - point[1])
+    inside = np.minimum(inside, head.jaw(angle) + hem - point[1])
     return angle.reshape(shape), point[1].reshape(shape), inside.reshape(shape)
 
 
@@ -166,8 +177,10 @@ def normals(head: Head, relief: np.ndarray) -> np.ndarray:
         np.interp(y, Y, values).astype(np.float32)[:, None] for values in (head.width, head.depth)
     )
     grown = 1 + relief
-    x, z = grown * width * np.sin(angle), grown * depth * np.cos(angle)
-    (xa, xy), (za, zy) = (np.gradient(plane)[::-1] for plane in (x, z))
+    place = np.dstack([grown * width * np.sin(angle), grown * depth * np.cos(angle)])
+    (xa, za), (xy, zy) = (
+        cv2.split(cv2.Scharr(place, cv2.CV_32F, *order, scale=1 / 32)) for order in ((1, 0), (0, 1))
+    )
     dy = (BOTTOM - TOP) / (RELIEF - 1)
     # Across (xa, 0, za) and down (xy, dy, zy): their cross product points outwards.
     normal = np.stack([-za * dy, za * xy - xa * zy, xa * dy], -1)

@@ -6,7 +6,7 @@ import numpy as np
 from fmlib.data.rendering.face import Skin
 from fmlib.data.rendering.head import RELIEF, angles, heights
 from fmlib.data.rendering.scene import Scene
-from fmlib.data.rendering.sheet import curve, ellipse, noise
+from fmlib.data.rendering.sheet import curve, ellipse, grid, noise
 
 SURGICAL = (
     (150, 200, 225),
@@ -93,7 +93,7 @@ def _bulge(skin: Skin, scene: Scene, cover: np.ndarray, rng: np.random.Generator
         relief = relief + rng.uniform(0.006, 0.016) * sharp * np.exp(-((angle / 1.1) ** 4))
     creases = noise(rng, 10, 14, RELIEF) + 0.5 * noise(rng, 24, 34, RELIEF)
     slack = 2.0 if scene.wear == "on_chin" else 1.0
-    relief = relief + slack * rng.uniform(0.002, 0.01) * creases
+    relief = relief + slack * rng.uniform(0.002, 0.012) * creases
     skin.relief = (skin.relief * (1 - small) + relief * small).astype(np.float32)
 
 
@@ -108,7 +108,7 @@ def _fabric(skin: Skin, scene: Scene, rng: np.random.Generator) -> np.ndarray:
         )
     else:
         base = _any_colour(rng)
-    base = np.clip(base * rng.uniform(0.9, 1.06), 0, 1)
+    base = np.clip(base * rng.uniform(0.9, 1.06), 0, 1).astype(np.float32)
     weave = 1 + 0.02 * noise(rng, 90, 120, size) + 0.03 * noise(rng, 8, 10, size)
     fabric = (base * weave[..., None]).astype(np.float32)
     if scene.mask_kind == "patterned":
@@ -119,9 +119,21 @@ def _fabric(skin: Skin, scene: Scene, rng: np.random.Generator) -> np.ndarray:
 
 
 def _any_colour(rng: np.random.Generator) -> np.ndarray:
-    """Black, white, grey and navy often; otherwise any."""
+    """Black, white, grey and navy often, then strong colours; otherwise any."""
     plain = ((0.08, 0.08, 0.09), (0.92, 0.91, 0.89), (0.5, 0.5, 0.52), (0.1, 0.14, 0.3))
-    return np.array(plain[rng.integers(4)]) if rng.random() < 0.5 else rng.uniform(0.05, 0.95, 3)
+    strong = (
+        (0.75, 0.08, 0.12),
+        (0.95, 0.8, 0.15),
+        (0.9, 0.4, 0.1),
+        (0.1, 0.4, 0.2),
+        (0.45, 0.06, 0.12),
+        (0.1, 0.3, 0.75),
+    )
+    chance = rng.random()
+    if chance < 0.65:
+        palette = plain if chance < 0.4 else strong
+        return np.clip(palette[rng.integers(len(palette))] * rng.uniform(0.8, 1.15, 3), 0.02, 1)
+    return rng.uniform(0.05, 0.95, 3)
 
 
 def _print(fabric: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> None:
@@ -130,7 +142,7 @@ def _print(fabric: np.ndarray, base: np.ndarray, rng: np.random.Generator) -> No
     other = _any_colour(rng)
     if np.abs(other - base).sum() < 0.6:
         other = 1 - base
-    row, column = np.mgrid[:size, :size].astype(np.float32) / size
+    row, column = (plane / size for plane in grid(size))
     pitch, turn = rng.uniform(14, 40), rng.uniform(0, np.pi)
     wave = np.sin(
         2 * np.pi * pitch * (row * np.cos(turn) + column * np.sin(turn))

@@ -13,7 +13,7 @@ from fmlib.data.rendering.masks import paint_mask
 from fmlib.data.rendering.scene import Scene
 from fmlib.data.rendering.sheet import Sheet
 
-SUPER = 2  # the canvas has this many times the stored picture's pixels on a side
+SUPER = 1.5  # the canvas has this many times the stored picture's pixels on a side
 GRID = 80  # pixels on a side for which the visible surface point is computed
 BRIDGE, CHEEK = 0.12, 1.05  # where the lower face begins (y) and ends to the sides (angle)
 
@@ -28,7 +28,7 @@ class Exposure(NamedTuple):
 
 def photograph(scene: Scene, side: int) -> Exposure:
     """Draw the scene and photograph it at side x side pixels."""
-    canvas = Sheet(SUPER * side)
+    canvas = Sheet(round(SUPER * side))
     surround.paint_background(canvas, scene)
     paint_behind(canvas, scene)
     surround.paint_body(canvas, scene)
@@ -54,7 +54,9 @@ def _place_head(canvas: Sheet, scene: Scene) -> np.ndarray:
     paint_mask(skin, scene)
     paint_scalp(skin, scene)
     camera.light_head(skin, scene)
-    angle, y, inside = seen(scene.head, skin.relief, scene.view, GRID)
+    angle, y, inside = seen(
+        scene.head, skin.relief, scene.view, GRID, hem=0.12 if scene.hat == "headscarf" else 0.03
+    )
     maps = texture_maps(angle, y, canvas.size, skin.size)
     margin = cv2.resize(
         np.clip(inside, -0.1, 0.1), (canvas.size, canvas.size), interpolation=cv2.INTER_LINEAR
@@ -69,5 +71,5 @@ def _place_head(canvas: Sheet, scene: Scene) -> np.ndarray:
 def _lower_face(skin: Skin) -> np.ndarray:
     """Texture coverage of the face from the bridge of the nose to the chin."""
     rows, columns = heights(skin.size), np.abs(angles(skin.size))
-    down = (rows > BRIDGE) & (rows < skin.head.chin)
-    return (down[:, None] & (columns < CHEEK)).astype(np.float32)
+    below = (rows[:, None] > BRIDGE) & (rows[:, None] < skin.head.jaw(columns))
+    return (below & (columns < CHEEK)).astype(np.float32)

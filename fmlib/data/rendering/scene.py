@@ -68,7 +68,7 @@ class Scene:
     def view(self) -> View:
         """Where the head stands: from a tight crop of the face to head and shoulders."""
         rng = self.rng("view")
-        tall = 2.15 + 1.9 * rng.beta(1.5, 2.8)  # heads' units from the picture's top to its bottom
+        tall = 2.0 + 1.9 * rng.beta(1.4, 3.0)  # heads' units from the picture's top to its bottom
         centre = (0.5 + rng.normal(0, 0.035), 0.5 - 0.34 / tall + rng.normal(0, 0.04))
         roll = np.radians(np.clip(rng.normal(0, 8), -28, 28))
         return View(np.radians(self.yaw), np.radians(self.pitch), float(roll), 1 / tall, centre)
@@ -77,17 +77,16 @@ class Scene:
     def skin(self) -> np.ndarray:
         """Skin colour: the Monk tone, warmed as light through blood does, and varied."""
         rng = self.rng("skin")
-        tone = rgb(MONK[self.skin_tone - 1]) * rng.uniform(0.88, 1.04)
-        return np.clip(
-            tone * [1, rng.uniform(0.84, 0.96), rng.uniform(0.74, 0.93)] + rng.normal(0, 0.012, 3), 0.03, 1
-        )
+        tone = rgb(MONK[self.skin_tone - 1]) ** 0.8 * rng.uniform(0.86, 1.02)
+        colour = tone * [1.02, rng.uniform(0.79, 0.94), rng.uniform(0.64, 0.9)] + rng.normal(0, 0.012, 3)
+        return np.clip(colour, 0.03, 1).astype(np.float32)
 
     @cached_property
     def hair_colour(self) -> np.ndarray:
         """Hair colour, dark more often than light."""
         rng = self.rng("hair colour")
         base = np.array(HAIR[rng.choice(len(HAIR), p=HAIR_ODDS)]) / 255
-        return np.clip(base * rng.uniform(0.75, 1.25) + rng.normal(0, 0.01, 3), 0.02, 0.95)
+        return np.clip(base * rng.uniform(0.75, 1.25) + rng.normal(0, 0.01, 3), 0.02, 0.95).astype(np.float32)
 
     def attributes(self) -> dict:
         """What is stored beside the picture."""

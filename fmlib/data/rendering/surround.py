@@ -6,27 +6,26 @@ import numpy as np
 from fmlib.data.rendering.hair import _cloth_colour as cloth_colour
 from fmlib.data.rendering.hair import _scarf_colour as scarf_colour
 from fmlib.data.rendering.scene import Scene
-from fmlib.data.rendering.sheet import Sheet, curve, ellipse, noise
+from fmlib.data.rendering.sheet import Sheet, curve, ellipse, grid, noise
 
 
 def paint_background(sheet: Sheet, scene: Scene) -> None:
-    """A gradient, then blurred shapes, texture, or the lines of a room."""
-    rng, size = scene.rng("background"), sheet.size
+    """A gradient, then blurred shapes, texture, or the lines of a room; at half the resolution."""
+    rng, back = scene.rng("background"), Sheet(sheet.size // 2)
     first, second = _backdrop(rng), _backdrop(rng)
     turn = rng.uniform(0, 2 * np.pi)
-    ramp = np.linspace(0, 1, size, dtype=np.float32)
-    mix = np.clip(0.5 + (ramp[None] - 0.5) * np.cos(turn) + (ramp[:, None] - 0.5) * np.sin(turn), 0, 1)[
-        ..., None
-    ]
-    sheet.rgb[:] = first + mix * (second - first) * rng.random()
+    ramp = np.linspace(-0.5, 0.5, back.size, dtype=np.float32)
+    mix = np.clip(0.5 + ramp[None] * np.cos(turn) + ramp[:, None] * np.sin(turn), 0, 1)[..., None]
+    back.rgb[:] = first + mix * (second - first) * rng.random()
     kind = rng.choice(("plain", "shapes", "texture", "room", "crowd"), p=(0.25, 0.3, 0.15, 0.2, 0.1))
     if kind == "texture":
-        grain = noise(rng, *rng.integers(4, 60, 2), size)
-        sheet.rgb += grain[..., None] * rng.uniform(0.02, 0.15, 3).astype(np.float32)
+        grain = noise(rng, *rng.integers(4, 60, 2), back.size)
+        back.rgb += grain[..., None] * rng.uniform(0.02, 0.15, 3).astype(np.float32)
     elif kind != "plain":
-        {"shapes": _shapes, "room": _room, "crowd": _crowd}[str(kind)](sheet, rng)
-        sheet.rgb = cv2.GaussianBlur(sheet.rgb, (0, 0), size * rng.uniform(0.003, 0.04))
-    np.clip(sheet.rgb, 0, 1, out=sheet.rgb)
+        {"shapes": _shapes, "room": _room, "crowd": _crowd}[str(kind)](back, rng)
+        back.rgb = cv2.GaussianBlur(back.rgb, (0, 0), back.size * rng.uniform(0.003, 0.035))
+    np.clip(back.rgb, 0, 1, out=back.rgb)
+    sheet.rgb = cv2.resize(back.rgb, (sheet.size, sheet.size), interpolation=cv2.INTER_LINEAR)
 
 
 def _backdrop(rng: np.random.Generator) -> np.ndarray:
@@ -125,7 +124,7 @@ def paint_ears(sheet: Sheet, scene: Scene, front: bool) -> None:
     for side in (-1, 1):
         if (side * scene.view.yaw < -0.35) != front:  # the ear on the side that comes forward
             continue
-        for grow, shade, soft in ((1.0, 0.85, 0.5), (0.65, 0.6, 1.5)):
+        for grow, shade, soft in ((1.0, 0.88, 0.7), (0.6, 0.72, 2.0)):
             t = ellipse(0, 0, 0.17 * big * grow, 0.3 * big * grow, 0.2)
             depth = -0.05 - t[:, 0]
             x = side * (0.97 + flare * (0.17 + t[:, 0]) + 0.03)
@@ -149,7 +148,7 @@ def paint_glasses(sheet: Sheet, scene: Scene) -> None:
             ((0.05, 0.05, 0.06), (0.3, 0.2, 0.12), (0.6, 0.6, 0.62), (0.7, 0.55, 0.25), (0.5, 0.1, 0.12))
         )
     )
-    dark = rng.random() < 0.25
+    dark = rng.random() < 0.35
     tint, alpha = (
         (rng.uniform(0.02, 0.25, 3), rng.uniform(0.75, 0.97))
         if dark
@@ -247,7 +246,7 @@ def _scarf(sheet: Sheet, scene: Scene) -> None:
     bend = scene.rng("scarf colour")
     look = np.clip(cloth_colour(bend) * (1 + 0.22 * rows[..., None]), 0, 1)
     if bend.random() < 0.4:
-        row, column = np.mgrid[:size, :size] / size
+        row, column = (plane / size for plane in grid(size))
         stripes = (np.sin(60 * bend.uniform(0.4, 1.2) * (row + 0.3 * column)) > 0)[..., None]
         look = np.where(stripes, look, np.clip(cloth_colour(bend) * (1 + 0.2 * rows[..., None]), 0, 1))
     px = scene.view.flat(curve(np.array(wrap)), size)
