@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -85,6 +85,12 @@ def sample(data: Dataset, rows: np.ndarray, side: int, count: int | None, seed: 
     return Faces(data, np.asarray(rows), side)
 
 
+@lru_cache(maxsize=8)
+def model(run: Run) -> nn.Module:
+    """The run's network, loaded once per process."""
+    return run.model()
+
+
 def look(run: Run, faces: Faces) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Measure the maps of each image's true class, of the trained and of an untrained model.
 
@@ -92,7 +98,7 @@ def look(run: Run, faces: Faces) -> tuple[pd.DataFrame, pd.DataFrame]:
         `measures.table` with the columns `maps` (a method, or "random weights"), `label`, `group` and manifest
         `row`; and mean maps: `maps`, `label`, `y`, `x`, `value`.
     """
-    both = cache(lambda: _look(run.model(), faces))
+    both = cache(lambda: _look(model(run), faces))
     inputs = {"run": run.key, **_identity(faces)}
     measured = remembered("gradcam_regions", inputs, lambda: both()[0])
     return measured, remembered("gradcam_means", inputs, lambda: both()[1])
@@ -111,19 +117,19 @@ def curves(run: Run, faces: Faces, steps: int) -> pd.DataFrame:
         columns `image`, `group`, `kind`, `maps` (one of `ORDERS`), `share` of pixels gone or come, `probability`.
     """
     inputs = {"run": run.key, **_identity(faces), "steps": steps}
-    return remembered("gradcam_curves", inputs, lambda: _curves(run.model(), faces, steps))
+    return remembered("gradcam_curves", inputs, lambda: _curves(model(run), faces, steps))
 
 
 def confidence(run: Run, faces: Faces) -> pd.DataFrame:
     """Drop in confidence and ROAD of each image by each order: columns `image`, `group`, `maps`, `drop`, `road`."""
     inputs = {"run": run.key, **_identity(faces)}
-    return remembered("gradcam_confidence", inputs, lambda: _confidence(run.model(), faces))
+    return remembered("gradcam_confidence", inputs, lambda: _confidence(model(run), faces))
 
 
 def cascade(run: Run, faces: Faces, stages: int = 5) -> pd.DataFrame:
     """How alike each map stays while the layers turn random, see `sanity.cascade_similarity`."""
     inputs = {"run": run.key, **_identity(faces), "stages": stages}
-    return remembered("gradcam_cascade", inputs, lambda: _cascade(run.model(), faces, stages))
+    return remembered("gradcam_cascade", inputs, lambda: _cascade(model(run), faces, stages))
 
 
 def explained(model: nn.Module, faces: Faces) -> Iterator[tuple[slice, dict[str, Tensor]]]:

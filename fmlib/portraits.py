@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmlib.attention import Faces
+from fmlib.attention import Faces, model
 from fmlib.explain import METHODS, coloured, reference
 from fmlib.runs import Run
 
@@ -85,9 +85,8 @@ def symmetry(pixels: np.ndarray) -> np.ndarray:
 def _strip(run: Run, faces: Faces, face: str, place: int, explained: int, sure: float) -> Strip:
     image = faces.pixels[place].astype(np.float32) / 255
     tensor = torch.from_numpy(image).permute(2, 0, 1)
-    model = run.model()
-    with reference(model) as draw:
-        device = next(model.parameters()).device
+    with reference(model(run)) as draw:
+        device = next(model(run).parameters()).device
         maps = [draw.map(method, tensor.to(device), explained) for method in METHODS]
     pictures = [image, *(picture for saliency in maps for picture in coloured(saliency, image))]
     truth = int(faces.labels[place])

@@ -13,7 +13,17 @@ from torch import nn
 from fmlib import models
 from fmlib.config import ARCHITECTURES
 from fmlib.errors import UsageError
-from fmlib.explain import METHODS, attention, coloured, explainer, faithfulness, measures, reference, sanity
+from fmlib.explain import (
+    METHODS,
+    bands,
+    coloured,
+    explainer,
+    faithfulness,
+    measures,
+    reference,
+    sanity,
+    tables,
+)
 
 SIDE = 48
 
@@ -364,26 +374,26 @@ def test_rank_correlation_of_a_map_with_itself_its_opposite_and_a_flat_one():
 def test_the_sentence_names_the_band_that_holds_the_energy():
     maps = torch.full((20, 12, 12), 0.05)
     maps[:, 9:, 4:8] = 1
-    bands = measures.table(maps, attention.thirds(20, 12))
-    assert bands.groupby("image")["energy"].sum().tolist() == pytest.approx([1] * 20)
-    words = attention.sentence("ResNet-18", bands)
+    table = measures.table(maps, bands.thirds(20, 12))
+    assert table.groupby("image")["energy"].sum().tolist() == pytest.approx([1] * 20)
+    words = tables.sentence("ResNet-18", table)
     assert words.startswith("ResNet-18 looks at the lower third") and "33% of the area" in words
-    even = measures.table(torch.ones(5, 12, 12), attention.thirds(5, 12))
-    assert "no part" in attention.sentence("AlexNet", even)
+    even = measures.table(torch.ones(5, 12, 12), bands.thirds(5, 12))
+    assert "no part" in tables.sentence("AlexNet", even)
 
 
 def test_anatomical_bands_share_out_the_image_and_mean_maps_are_by_label():
     lower = torch.zeros(2, 10, 10, dtype=torch.bool)
     lower[:, 6:, 3:7] = True
-    bands = attention.anatomy(lower)
-    assert torch.equal(sum(band.int() for band in bands.values()), torch.ones(2, 10, 10, dtype=torch.int))
-    means = attention.mean_maps(torch.stack([torch.zeros(2, 2), torch.ones(2, 2)]), torch.tensor([0, 1]))
+    parts = bands.anatomy(lower)
+    assert torch.equal(sum(part.int() for part in parts.values()), torch.ones(2, 10, 10, dtype=torch.int))
+    means = bands.mean_maps(torch.stack([torch.zeros(2, 2), torch.ones(2, 2)]), torch.tensor([0, 1]))
     assert means[0].max() == 0 and means[1].min() == 1
 
 
 def test_interval_holds_the_mean_and_ignores_missing_values():
-    mean, low, high = attention.interval([0, 1, np.nan, 0, 1])
+    mean, low, high = tables.interval([0, 1, np.nan, 0, 1])
     assert low <= mean == 0.5 <= high
-    assert np.isnan(attention.interval([np.nan])).all()
-    together = attention.interval([0, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "b", "b"])
+    assert np.isnan(tables.interval([np.nan])).all()
+    together = tables.interval([0, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "b", "b"])
     assert together == (0.5, 0, 1)  # two groups: resamples of both extremes are common
