@@ -15,6 +15,7 @@ KEYS = ["model", "split", "seed", "run", "view"]
 ATTRIBUTES = ("wear", "mask_kind", "skin_tone", "yaw", "occluder")
 EDGES = {"yaw": (-90, -30, -10, 10, 30, 90), "skin_tone": (0, 3, 7, 10)}  # bins (left, right]
 UNNAMED = {"mask_kind": "no mask", "occluder": "nothing"}
+FIRST = ("none", "no mask", "nothing", "proper", "under_nose", "on_chin")  # in this order, others behind
 
 
 def predictions(data, external: dict, trained: list) -> pd.DataFrame:
@@ -142,6 +143,10 @@ def binned(manifest: pd.DataFrame) -> pd.DataFrame:
         table[name] = pd.cut(table[name].astype(float), edges, labels=names, include_lowest=True)
     for name in table.columns.intersection(list(UNNAMED)):
         table[name] = table[name].fillna("").replace("", UNNAMED[name])
+    for name in table.columns.intersection(["wear", *UNNAMED]):
+        values = set(table[name])
+        ordered = [value for value in FIRST if value in values] + sorted(values - set(FIRST))
+        table[name] = pd.Categorical(table[name], ordered)
     return table
 
 

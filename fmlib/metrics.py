@@ -137,7 +137,7 @@ def _interval(
 def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:
     """Percentiles moved by the bootstrap's bias: resampling noise alone raises a calibration error."""
     low, high = np.array(interval(drawn)) - (np.median(drawn) - value)
-    return float(max(0.0, min(low, value))), float(max(high, value))
+    return float(max(0.0, min(low, value))), float(min(1.0, max(high, value)))
 
 
 def _below_perfect(name: str, positives: int, negatives: int) -> float:

@@ -76,7 +76,7 @@ def _matrix(ax: Axes, counts: dict[str, float], model: str) -> None:
     ax.tick_params(length=0, labelsize=11)
     ax.spines[:].set_visible(False)
     if not counts:
-        ax.text(0.5, 0.5, "not run", ha="center", va="center", color=style.NEUTRAL)
+        ax.text(0.5, 0.5, "not trained", ha="center", va="center", color=style.NEUTRAL)
         return
     for y, names in enumerate(CELLS):
         total = sum(counts[name] for name in names)

@@ -91,13 +91,13 @@ def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
 
 def _fitting(image: Image.Image, provenance: dict) -> bytes:
     """PNG bytes in full colour, or with 256 colours and then fewer pixels until they fit into the limit."""
-    data, scale = _encoded(image, provenance), 1.0
-    while len(data) > SIZE_LIMIT and scale > 0.2:
+    data, small = _encoded(image, provenance), image
+    while len(data) > SIZE_LIMIT and small.width > 200:
+        data = _encoded(small.quantize(256, method=Image.Quantize.MEDIANCUT), provenance)
+        scale = small.width / image.width * min(0.92, (SIZE_LIMIT / len(data)) ** 0.5)
         small = image.resize(
             (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
         )
-        data = _encoded(small.quantize(256, method=Image.Quantize.MEDIANCUT), provenance)
-        scale *= 0.85
     return data
 
 

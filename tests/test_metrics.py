@@ -1,0 +1,282 @@
+"""Scores against scikit-learn, SciPy and hand calculations; calibration and comparisons by their properties."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, ttest_rel
+from sklearn import metrics as oracle
+
+from fmlib import calibration, comparison, judgement, metrics
+from fmlib.bootstrap import bootstrap, resamples, statistics
+from fmlib.errors import FmlibError, UsageError
+
+
+def made_up(n=400, seed=0, noise=2.0, decimals=2):
+    """Labels and ties-rich probabilities of a fair classifier."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, n)
+    probabilities = 1 / (1 + np.exp(-(2 * labels - 1) * 1.5 - noise * random.normal(size=n)))
+    return labels, probabilities.round(decimals)
+
+
+def value(table: pd.DataFrame) -> dict:
+    return dict(zip(table.metric, table.value, strict=True))
+
+
+def expected(labels, probabilities) -> dict:
+    """The oracle's values; what it warns of is settled by its zero_division."""
+    called = probabilities >= 0.5
+    found = {
+        "accuracy": oracle.accuracy_score(labels, called),
+        "precision": oracle.precision_score(labels, called, zero_division=0),
+        "recall": oracle.recall_score(labels, called, zero_division=0),
+        "f1": oracle.f1_score(labels, called, zero_division=0),
+    }
+    if len(set(labels)) == 2:
+        found["balanced_accuracy"] = oracle.balanced_accuracy_score(labels, called)
+        found["auc"] = oracle.roc_auc_score(labels, probabilities)
+        found["average_precision"] = oracle.average_precision_score(labels, probabilities)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_equal_scikit_learn(seed):
+    labels, probabilities = made_up(seed=seed)
+    table = value(metrics.scores(labels, probabilities, resamples=10))
+    for name, wanted in expected(labels, probabilities).items():
+        assert table[name] == pytest.approx(wanted, abs=1e-6), name
+    tn, fp, fn, tp = oracle.confusion_matrix(labels, probabilities >= 0.5).ravel()
+    assert [table[name] for name in ("tn", "fp", "fn", "tp")] == [tn, fp, fn, tp]
+
+
+def test_weighted_scores_equal_scikit_learn_with_sample_weights():
+    labels, probabilities = made_up()
+    weights = np.random.default_rng(1).integers(0, 4, (3, len(labels)))
+    found = statistics(labels, probabilities, weights)
+    for row, weight in enumerate(weights):
+        known = {"sample_weight": weight}
+        auc = oracle.roc_auc_score(labels, probabilities, **known)
+        average = oracle.average_precision_score(labels, probabilities, **known)
+        f1 = oracle.f1_score(labels, probabilities >= 0.5, **known)
+        assert found["auc"][row] == pytest.approx(auc, abs=1e-5)
+        assert found["average_precision"][row] == pytest.approx(average, abs=1e-5)
+        assert found["f1"][row] == pytest.approx(f1, abs=1e-6)
+
+
+images = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.2, 0.5, 0.7, 1.0])), min_size=1, max_size=12
+)
+
+
+@given(images)
+@settings(max_examples=60, deadline=None)
+def test_degenerate_inputs_are_scored_in_silence(pairs):
+    labels, probabilities = (np.array(column) for column in zip(*pairs, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = metrics.scores(labels, probabilities, resamples=20)
+    values = value(table)
+    for name, wanted in expected(labels, probabilities).items():
+        assert values[name] == pytest.approx(wanted, abs=1e-6), name
+    if len(set(labels)) == 1:
+        assert np.isnan(values["auc"]) and np.isnan(values["average_precision"])
+    bounded = table.dropna()
+    assert bounded.low.between(0, 1).all() and bounded.high.between(0, 1).all()
+
+
+def test_no_images_have_no_scores():
+    table = metrics.scores([], [])
+    assert table.set_index("metric").value[["accuracy", "auc", "ece"]].isna().all()
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 5), (3, 3), (7, 20), (990, 1000)])
+def test_wilson_equals_scipy(hits, n):
+    wanted = binomtest(hits, n).proportion_ci(method="wilson")
+    assert metrics.wilson(hits, n) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_rates_carry_wilson_intervals_on_their_own_denominators():
+    labels, probabilities = made_up()
+    table = metrics.scores(labels, probabilities, resamples=10).set_index("metric")
+    called = int((probabilities >= 0.5).sum())
+    assert table.n["precision"] == called
+    wanted = binomtest(int(table.value["tp"]), called).proportion_ci(method="wilson")
+    assert table.loc["precision", ["low", "high"]].tolist() == pytest.approx([wanted.low, wanted.high])
+
+
+def test_bootstrap_is_reproducible_and_covers_the_value():
+    labels, probabilities = made_up()
+    one, two = (metrics.scores(labels, probabilities, seed=3) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+    inside = one.dropna()
+    assert ((inside.low <= inside.value) & (inside.value <= inside.high)).all()
+    assert not one.equals(metrics.scores(labels, probabilities, seed=4))
+
+
+def test_bootstrap_error_agrees_with_theory():
+    labels, probabilities = made_up(n=800)
+    drawn = bootstrap(labels, probabilities, np.arange(800), 2000)["accuracy"]
+    rate = ((probabilities >= 0.5) == labels).mean()
+    assert drawn.std() == pytest.approx(np.sqrt(rate * (1 - rate) / 800), rel=0.1)
+
+
+def test_groups_are_drawn_whole_and_widen_intervals():
+    groups = np.repeat(["a", "b", "c"], 4)
+    weights = np.concatenate(list(resamples(groups, 50)))
+    assert (weights.sum(axis=1) == 12).all()
+    assert (weights.reshape(50, 3, 4) == weights.reshape(50, 3, 4)[:, :, :1]).all()
+    labels, probabilities = (np.repeat(x, 5) for x in made_up(n=100))
+    alone = metrics.scores(labels, probabilities).set_index("metric")
+    grouped = metrics.scores(labels, probabilities, np.repeat(np.arange(100), 5)).set_index("metric")
+    assert (grouped.high - grouped.low)["auc"] > 1.8 * (alone.high - alone.low)["auc"]
+
+
+def test_a_perfect_score_is_not_certain():
+    labels = np.array([0, 1] * 50)
+    table = metrics.scores(labels, labels * 0.98 + 0.01).set_index("metric")
+    for name in ("f1", "auc", "average_precision", "balanced_accuracy", "accuracy"):
+        assert table.value[name] == 1 and table.high[name] == 1
+        assert 0.9 < table.low[name] < 1, name
+    more = metrics.scores(np.tile(labels, 10), np.tile(labels, 10)).set_index("metric")
+    assert (more.low[["f1", "auc"]] > table.low[["f1", "auc"]]).all()
+
+
+def test_an_f1_of_zero_is_not_certain():
+    f1 = metrics.scores([1] * 20 + [0] * 20, [0.1] * 40).set_index("metric").loc["f1"]
+    assert f1.value == 0 and f1.low == 0 and 0.1 < f1.high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "error"),
+    [
+        ([0, 1], [0.5], UsageError),
+        ([0, 2], [0.5, 0.5], UsageError),
+        ([0, 1], [0.5, 1.5], UsageError),
+        ([0, 1], [0.5, np.nan], FmlibError),
+    ],
+)
+def test_bad_input_is_named(labels, probabilities, error):
+    with pytest.raises(error):
+        metrics.scores(labels, probabilities)
+
+
+def test_breakdown_counts_images_once_however_often_they_are_judged():
+    once = pd.DataFrame(
+        {"label": [1, 1, 0, 0], "probability": [0.9, 0.1, 0.2, 0.3], "kind": list("aabb"), "seed": 0}
+    )
+    twice = pd.concat([once, once.assign(seed=1)])
+    table = metrics.breakdown(once, "kind")
+    assert table[["value", "n", "errors", "rate"]].to_numpy().tolist() == [
+        ["a", 2, 1.0, 0.5],
+        ["b", 2, 0.0, 0.0],
+    ]
+    pd.testing.assert_frame_equal(table, metrics.breakdown(twice, "kind"))
+
+
+def test_ece_by_hand():
+    # bins of 1/15: 0.95 and 1.0 share the last, 0.1 lies in the second
+    labels, probabilities = [1, 0, 0], [0.95, 1.0, 0.1]
+    assert calibration.ece(labels, probabilities) == pytest.approx((abs(1.95 - 1) + 0.1) / 3)
+    assert calibration.ece([1] * 9 + [0], [0.9] * 10) == pytest.approx(0, abs=1e-6)
+
+
+def test_reliability_keeps_every_image_and_its_frequencies():
+    labels, probabilities = made_up()
+    table = calibration.reliability(labels, probabilities)
+    assert table.n.sum() == len(labels)
+    assert (table.frequency * table.n).sum() == pytest.approx(labels.sum())
+    assert ((table.low <= table.frequency) & (table.frequency <= table.high)).all()
+    assert ((table.left <= table.predicted) & (table.predicted <= table.right)).all()
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 5.0])
+def test_temperature_recovers_what_logits_were_multiplied_with(factor):
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, 20_000)
+    labels = random.random(20_000) < 1 / (1 + np.exp(-logits))
+    assert calibration.temperature(labels, logits * factor) == pytest.approx(factor, rel=0.05)
+
+
+def test_temperature_has_the_lowest_loss_of_a_grid():
+    labels, probabilities = made_up(n=5000, decimals=6)
+    logits = 3 * np.log(probabilities / (1 - probabilities))
+    grid = np.linspace(1, 12, 300)
+    loss = [oracle.log_loss(labels, calibration.calibrated(logits, t)) for t in grid]
+    assert calibration.temperature(labels, logits) == pytest.approx(grid[np.argmin(loss)], rel=0.03)
+
+
+def test_temperature_stays_sane_where_nothing_can_be_fitted():
+    assert calibration.temperature([1, 1], [3.0, 4.0]) == 1
+    separable = calibration.temperature([0] * 50 + [1] * 50, [-4.0] * 50 + [4.0] * 50)
+    assert 0.5 < separable < 2
+
+
+def test_mcnemar_by_hand():
+    labels, a, b = np.ones(10), np.ones(10), np.array([1] * 4 + [0] * 6)
+    found = comparison.mcnemar(labels, a, b)
+    assert (found.only_a, found.only_b) == (6, 0)
+    assert found.p == pytest.approx(2 * 0.5**6)
+    assert comparison.mcnemar(labels, a, a).p == 1
+
+
+def test_paired_difference_equals_the_t_test():
+    random = np.random.default_rng(0)
+    a, b = random.normal(1, 1, 8), random.normal(0, 1, 8)
+    found, wanted = comparison.paired_difference(a, b), ttest_rel(a, b)
+    assert found.p == pytest.approx(wanted.pvalue)
+    bounds = wanted.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((bounds.low, bounds.high))
+    drawn = comparison.paired_difference(a, b, method="bootstrap")
+    assert drawn.low < drawn.value < drawn.high
+
+
+def test_paired_difference_of_few_or_equal_pairs():
+    assert np.isnan(comparison.paired_difference([1], [0]).low)
+    same = comparison.paired_difference([1, 2, 3], [1, 2, 3])
+    assert (same.value, same.low, same.high, same.p) == (0, 0, 0, 1)
+    with pytest.raises(UsageError, match="t, bootstrap"):
+        comparison.paired_difference([1, 2], [0, 0], method="z")
+
+
+def test_paired_bootstrap_is_narrower_than_two_apart():
+    labels, a = made_up(decimals=6)
+    b = np.clip(a + 0.02 * np.random.default_rng(1).normal(size=len(a)), 0, 1)
+    gap = comparison.paired_bootstrap(labels, a, b, metric="auc")
+    alone = metrics.scores(labels, a, only="auc").iloc[0]
+    assert gap.high - gap.low < 0.3 * (alone.high - alone.low)
+    assert gap.value == pytest.approx(
+        oracle.roc_auc_score(labels, a) - oracle.roc_auc_score(labels, b), abs=1e-6
+    )
+
+
+def test_holm_by_hand():
+    assert comparison.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert comparison.holm([np.nan, 0.01]) == pytest.approx([1, 0.02])
+
+
+def test_ranking_names_ties_and_losers():
+    labels, good = made_up(n=600, noise=1.0, decimals=6)
+    _, poor = made_up(n=600, noise=8.0, decimals=6)
+    table = comparison.ranking(labels, {"poor": poor, "good": good, "twin": good}).set_index("model")
+    assert table.verdict["poor"] == "worse than the best"
+    assert table["rank"].to_dict() == {"good": 1, "twin": 1, "poor": 3}
+    assert "cannot be told apart from the best" in set(table.verdict)
+    text = judgement.ranking_sentence(table.reset_index())
+    assert "cannot be told apart" in text and "poor is worse" in text
+
+
+def test_ranking_over_seeds_takes_calibration_errors_the_other_way():
+    labels, probabilities = made_up(n=600, decimals=6)
+    seeds = np.stack([probabilities, probabilities])
+    table = comparison.ranking(labels, {"sure": np.round(seeds), "honest": seeds}, metric="ece")
+    assert table.model.tolist() == ["honest", "sure"]
+    assert table.verdict.tolist() == ["best", "worse than the best"]
+
+
+def test_unknown_metric_lists_the_known_ones():
+    with pytest.raises(UsageError, match="balanced_accuracy"):
+        comparison.paired_bootstrap([0, 1], [0.1, 0.9], [0.2, 0.8], metric="kappa")
