@@ -230,4 +230,4 @@ def _write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, float_precision="round_trip", dtype={"group": str, "path": str})
+    return pd.read_csv(path, dtype={"group": str, "path": str})

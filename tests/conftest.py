@@ -1,0 +1,31 @@
+"""What several test modules share: a small rendered data set and a store of their own."""
+
+import pytest
+
+from fmlib.config import DataConfig
+from fmlib.data import sources
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory):
+    """A store for the whole session, so that what it holds is rendered once."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def home(shared_home, monkeypatch):
+    """Point FMLIB_HOME at the session's store."""
+    monkeypatch.setenv("FMLIB_HOME", str(shared_home))
+    return shared_home
+
+
+@pytest.fixture
+def tiny(home):
+    """120 rendered images."""
+    return sources.load("synthetic", images=120, seed=3, progress=False)
+
+
+@pytest.fixture
+def tiny_config(tiny):
+    """The configuration that loads `tiny`."""
+    return DataConfig("synthetic", 120, 3)

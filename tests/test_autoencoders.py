@@ -1,0 +1,94 @@
+"""The autoencoders are what the original specifies, and their losses are right."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fmlib import autoencoders, training
+from fmlib.config import AutoencoderConfig
+from fmlib.errors import UsageError
+
+
+def count(module, kind):
+    return sum(isinstance(m, kind) for m in module.modules())
+
+
+def test_dae_has_the_layers_of_the_specification():
+    dae = autoencoders.build("dae", 64, 0)
+    assert [count(dae.encoder, kind) for kind in (nn.Conv2d, nn.ReLU, nn.MaxPool2d)] == [4, 4, 4]
+    convolutions = [m for m in dae.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
+    assert all(m.kernel_size == (3, 3) and m.padding == (1, 1) for m in convolutions)
+    transposed = [m for m in dae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert len(transposed) == 4 and all(m.stride == (2, 2) for m in transposed)
+
+
+def test_vae_has_the_layers_of_the_specification():
+    vae = autoencoders.build("vae", 64, 16)
+    down = [m for m in vae.encoder.modules() if isinstance(m, nn.Conv2d)]
+    up = [m for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert len(down) == len(up) == 5
+    assert all(m.kernel_size == (3, 3) and m.stride == (2, 2) and m.padding == (1, 1) for m in down + up)
+    for part, hidden in ((vae.encoder, 5), (vae.decoder, 4)):
+        assert count(part, nn.BatchNorm2d) == count(part, nn.LeakyReLU) == hidden
+
+
+@pytest.mark.parametrize(("name", "side"), [("dae", 32), ("dae", 48), ("vae", 32), ("vae", 96)])
+def test_reconstructions_are_images_of_the_same_size(name, side):
+    model = autoencoders.build(name, side, 8).eval()
+    images = torch.rand(3, 3, side, side)
+    with torch.inference_mode():
+        out = model(images)
+    assert out.shape == images.shape and 0 <= out.min() and out.max() <= 1
+
+
+@pytest.mark.parametrize(("name", "side"), [("dae", 40), ("vae", 48)])
+def test_a_side_that_the_strides_do_not_divide_is_misuse(name, side):
+    with pytest.raises(UsageError, match=f"{side} px"):
+        autoencoders.build(name, side, 8)
+
+
+def test_elbo_terms_against_float64_references():
+    rng = np.random.default_rng(0)
+    mean, log_variance = rng.normal(size=(2, 5, 7))
+    images, logits = rng.random((5, 3, 4, 4)), rng.normal(size=(5, 3, 4, 4)) * 4
+    kl = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(1)
+    p = 1 / (1 + np.exp(-logits))
+    bce = -(images * np.log(p) + (1 - images) * np.log(1 - p)).sum((1, 2, 3))
+    given = [torch.from_numpy(a).float() for a in (mean, log_variance, logits, images)]
+    np.testing.assert_allclose(autoencoders.gaussian_kl(*given[:2]), kl, rtol=1e-5)
+    np.testing.assert_allclose(autoencoders.bernoulli_loss(*given[2:]), bce, rtol=1e-5)
+    # Monte Carlo: KL is the mean of log q - log p under q
+    q = torch.distributions.Normal(torch.tensor(mean[0]), torch.tensor(np.exp(log_variance[0] / 2)))
+    z = q.sample((200_000,))
+    estimate = (q.log_prob(z) - torch.distributions.Normal(0, 1).log_prob(z)).sum(1).mean()
+    assert abs(float(estimate) - kl[0]) < 0.05
+
+
+def test_kl_of_a_standard_normal_is_zero():
+    assert torch.equal(autoencoders.gaussian_kl(torch.zeros(2, 3), torch.zeros(2, 3)), torch.zeros(2))
+
+
+def test_noise_has_the_asked_for_strength_and_stays_in_range():
+    torch.manual_seed(0)
+    grey = torch.full((8, 3, 32, 32), 0.5)
+    assert abs(float((autoencoders.add_noise(grey, 0.1) - grey).std()) - 0.1) < 0.005
+    loud = autoencoders.add_noise(grey, 2.0)
+    assert loud.min() == 0 and loud.max() == 1
+
+
+def test_a_vae_overfits_sixteen_images():
+    torch.manual_seed(0)
+    yy, xx = np.mgrid[:32, :32] / 31
+    images = torch.tensor(
+        np.stack([[xx**a, yy**b, (xx * yy) ** a] for a in (0.5, 1, 2, 4) for b in (0.5, 1, 2, 4)])
+    ).float()
+    vae = autoencoders.VAE(32, 8)
+    optimizer = training.make_optimizer("adam", vae, 3e-3)
+    objective = training.objective_of(AutoencoderConfig(model="vae"))
+    for _ in range(60):
+        optimizer.zero_grad()
+        objective(vae, images, None)["loss"].backward()
+        optimizer.step()
+    with torch.inference_mode():
+        assert ((vae.eval()(images) - images) ** 2).mean() < 0.25 * images.var()

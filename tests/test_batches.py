@@ -1,0 +1,64 @@
+"""The decoded cache holds what the files hold, and batches cover every image once per epoch."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fmlib.data.batches import Batches, decoded, to_float
+
+
+def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
+    array = decoded(tiny, 96)
+    assert array.shape == (120, 96, 96, 3) and array.dtype == np.uint8 and not array.flags.writeable
+    for row in (0, 57, 119):
+        np.testing.assert_array_equal(array[row], np.asarray(tiny.open(row)))
+    stamps = {path: path.stat().st_mtime_ns for path in (home / "cache").glob("*.npy")}
+    decoded(tiny, 96)
+    assert stamps == {path: path.stat().st_mtime_ns for path in (home / "cache").glob("*.npy")}
+
+
+def test_resizing_agrees_with_pillow(tiny):
+    expected = np.asarray(tiny.open(5).resize((32, 32), Image.Resampling.BOX, reducing_gap=2.0))
+    np.testing.assert_array_equal(decoded(tiny, 32)[5], expected)
+
+
+def test_to_float_is_between_zero_and_one_and_channels_last():
+    images = np.array([0, 128, 255], np.uint8).reshape(1, 1, 1, 3).repeat(4, 1)
+    batch = to_float(images)
+    assert batch.shape == (1, 3, 4, 1)
+    torch.testing.assert_close(batch[0, :, 0, 0], torch.tensor([0, 128 / 255, 1]))
+
+
+def numbered(count):
+    images = np.zeros((count, 2, 2, 3), np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
+    return images, np.arange(count) % 2
+
+
+def values(batches):
+    return [round(float(image[0, 0, 0]) * 255) for images, _ in batches for image in images]
+
+
+def test_an_epoch_holds_every_row_once_and_depends_on_seed_and_number_alone():
+    images, labels = numbered(50)
+    batches = Batches(images, labels, np.arange(5, 45), 16, seed=1)
+    assert sorted(values(batches.epoch(1))) == list(range(5, 45))
+    assert values(batches.epoch(1)) == values(Batches(images, labels, np.arange(5, 45), 16, seed=1).epoch(1))
+    assert values(batches.epoch(1)) != values(batches.epoch(2))
+    assert [len(labels) for _, labels in batches.epoch(1)] == [14, 13, 13] and len(batches) == 3
+    assert values(batches.ordered()) == list(range(5, 45))
+
+
+def test_labels_stay_with_their_images():
+    images, labels = numbered(30)
+    for batch, given in Batches(images, labels, np.arange(30), 8).epoch(1):
+        np.testing.assert_array_equal((batch[:, 0, 0, 0] * 255).round().long() % 2, given)
+
+
+def test_generated_images_take_half_of_every_batch_and_no_more_steps():
+    images, labels = numbered(40)
+    pool = (np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int))
+    plain = Batches(images, labels, np.arange(40), 10)
+    mixed = Batches(images, labels, np.arange(40), 10, generated=pool)
+    assert len(mixed) == len(plain)
+    for batch, _ in mixed.epoch(1):
+        assert int((batch[:, 0, 0, 0] * 255).round().eq(200).sum()) == 5 and len(batch) == 10

@@ -1,0 +1,27 @@
+"""The results table: known fields only, nulls for what is missing, one context apart from another."""
+
+import pandas as pd
+import pytest
+
+from fmlib import results
+from fmlib.errors import UsageError
+
+
+def test_a_row_has_every_field_and_nothing_that_is_no_number(home):
+    row = results.row("vae", metric="kl", value=float("nan"), n=pd.Series([3]).iloc[0])
+    assert tuple(row) == results.FIELDS and row["value"] is None and row["n"] == 3 and type(row["n"]) is int
+    with pytest.raises(UsageError, match="colour"):
+        results.row("vae", colour="red")
+
+
+def test_stages_replace_their_own_rows_of_their_own_context(home, tmp_path):
+    one = results.context("f", "smoke", 0, {})
+    assert one != results.context("f", "smoke", 1, {}) and one == results.context("f", "smoke", 0, {})
+    for value in (1.0, 2.0):
+        results.store(one, "dae", [results.row("dae", metric="psnr", value=value, n=4)])
+    results.store(one, "data", [results.row("data", metric="images", value=7)])
+    rows = results.collect(one)
+    assert [row["stage"] for row in rows] == ["data", "dae"] and rows[1]["value"] == 2.0
+    results.write_csv(rows, tmp_path / "out" / "results.csv")
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert list(table.columns) == list(results.FIELDS) and table.n.iloc[1] == 4 and pd.isna(table.low.iloc[0])

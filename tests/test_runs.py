@@ -1,0 +1,116 @@
+"""A run is trained once, found again, and keyed by what can change it and nothing else."""
+
+import multiprocessing
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from fmlib import fingerprints, runs
+from fmlib.config import AutoencoderConfig, ClassifierConfig
+from fmlib.errors import FmlibError
+
+
+@pytest.fixture
+def config(tiny_config):
+    return ClassifierConfig(data=tiny_config, model="resnet18", side=32, epochs=1, batch_size=32)
+
+
+def train_and_report(config):
+    return runs.get(config).history.seconds.iloc[0]
+
+
+def test_a_run_is_trained_once_even_by_two_processes(config, home):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        first, second = pool.map(train_and_report, [config, config])
+    assert first == second == runs.get(config).history.seconds.iloc[0]
+
+
+def test_a_run_holds_what_it_promises(config, tiny):
+    run = runs.get(config)
+    names = {"config.json", "history.csv", "weights.safetensors", "predictions.csv", "provenance.json"}
+    assert names <= {path.name for path in run.folder.iterdir()}
+    table = run.predictions
+    assert set(table.split) == {"validation", "test"} and table.path.is_unique
+    truth = tiny.manifest.set_index("path").label
+    assert (table.label == truth[table.path].to_numpy()).all()
+    np.testing.assert_allclose(table.probability, 1 / (1 + np.exp(-table.logit)))
+
+
+def test_the_stored_model_makes_the_stored_predictions(config, tiny):
+    run = runs.get(config)
+    table = run.predict(tiny).set_index("path")
+    stored = run.predictions
+    np.testing.assert_allclose(table.logit[stored.path], stored.logit, atol=1e-5)
+    assert set(table.split) == {"external"} and not run.model().training
+
+
+def test_keys_follow_meaning(config, monkeypatch):
+    key = fingerprints.digest(runs.meaning(config))
+    assert key == fingerprints.digest(runs.meaning(replace(config)))
+    for change in (
+        {"seed": 1},
+        {"epochs": 2},
+        {"split": "official"},
+        {"activation": "tanh"},
+        {"train_size": 20},
+    ):
+        assert key != fingerprints.digest(runs.meaning(replace(config, **change)))
+    monkeypatch.setattr(runs, "code_version", lambda modules: "other")
+    assert key != fingerprints.digest(runs.meaning(config))
+
+
+def test_code_counts_by_what_it_does(tmp_path):
+    one, two, three = (tmp_path / f"{name}.py" for name in "abc")
+    one.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 1  # why\n')
+    two.write_text('"""Other."""\ndef f(x):\n    """Say more."""\n    return (x + 1)\n')
+    three.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 2\n')
+    assert fingerprints._meaning(one) == fingerprints._meaning(two) != fingerprints._meaning(three)
+    measuring = fingerprints.measuring_code()
+    assert "training.py" in measuring and "figures/style.py" not in measuring
+    assert set(fingerprints.TRAINING_CODE) <= set(measuring)
+
+
+def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
+    common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
+    vae = AutoencoderConfig(**common, model="vae", latent=8)
+    config = ClassifierConfig(**common, augmentation="none", generator=vae)
+    images, labels = runs._generated(config)
+    sources, source_labels = runs.training_images(config)
+    assert images.shape[1:] == sources.shape[1:] and set(labels) == {0, 1}
+    np.testing.assert_array_equal(sources, runs.training_images(vae)[0])
+    run = runs.get(config)
+    assert len(run.history) == 1 and (runs.get(vae).folder / "first.safetensors").exists()
+    assert len(source_labels) == len(sources)
+
+
+def test_building_is_a_function_of_the_seed_and_leaves_the_world_alone(config):
+    state = torch.random.get_rng_state()
+    one, two = (runs.build(config).state_dict()["net.fc.weight"] for _ in range(2))
+    assert torch.equal(one, two) and torch.equal(state, torch.random.get_rng_state())
+    assert not torch.equal(one, runs.build(replace(config, seed=1)).state_dict()["net.fc.weight"])
+
+
+def test_remembered_computes_once_and_gives_back_the_same_numbers(home):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return pd.DataFrame({"path": ["a"], "x": [1 / 3]})
+
+    first = runs.remembered("trial", {"a": 1}, compute)
+    second = runs.remembered("trial", {"a": 1}, compute)
+    assert len(calls) == 1 and first.equals(second) and first.x.iloc[0] == 1 / 3
+    runs.remembered("trial", {"a": 2}, compute)
+    assert len(calls) == 2
+
+
+def test_runs_are_listed_and_removed(config, home):
+    run = runs.get(config)
+    assert run.key in set(runs.table().key)
+    runs.remove(run.key)
+    assert run.key not in set(runs.table().get("key", []))
+    with pytest.raises(FmlibError, match="no run"):
+        runs.remove(run.key)

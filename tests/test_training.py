@@ -1,0 +1,148 @@
+"""The loop learns, keeps its best weights, stops, resumes exactly, and leaves the world as it was."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from fmlib import training
+from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
+from fmlib.data.batches import Batches
+from fmlib.errors import FmlibError, UsageError
+
+
+class Linear(nn.Module):
+    """A classifier small enough for tests, with dropout so that randomness shows."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.dropout = nn.Linear(12, 2), nn.Dropout(0.2)
+
+    def forward(self, images):
+        return self.layer(self.dropout(images.flatten(1)))
+
+
+@pytest.fixture
+def batches():
+    rng = np.random.default_rng(0)
+    labels = np.arange(64) % 2
+    images = (rng.integers(0, 100, (64, 2, 2, 3)) + 120 * labels[:, None, None, None]).astype(np.uint8)
+    return Batches(images, labels, np.arange(48), 16, seed=1), Batches(images, labels, np.arange(48, 64), 16)
+
+
+CONFIG = ClassifierConfig(epochs=6, learning_rate=0.05)
+
+
+def fit(folder, batches, config=CONFIG):
+    folder.mkdir(exist_ok=True)
+    with torch.random.fork_rng():
+        model = Linear()
+    return model, training.Fit(model, config, *batches, folder).run()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns(tmp_path, batches, optimizer):
+    _, history = fit(tmp_path, batches, replace(CONFIG, optimizer=optimizer, learning_rate=None, epochs=15))
+    assert history.train_loss.iloc[-1] < history.train_loss.iloc[0]
+    assert type(training.make_optimizer(optimizer, Linear())).__module__.startswith("torch.optim")
+
+
+def test_history_is_what_the_model_scores_and_the_best_epoch_is_kept(tmp_path, batches):
+    model, history = fit(tmp_path, batches)
+    assert list(history.epoch) == [1, 2, 3, 4, 5, 6]
+    with torch.inference_mode():
+        (images, labels) = next(batches[1].ordered())
+        loss = float(F.cross_entropy(model.eval()(images), labels))
+    assert loss == pytest.approx(history.validation_loss.min(), rel=1e-2)  # history is measured in bf16
+
+
+def test_same_seed_same_weights_and_other_seeds_others(tmp_path, batches):
+    one, first = fit(tmp_path / "a", batches)
+    two, second = fit(tmp_path / "b", batches)
+    other, _ = fit(tmp_path / "c", batches, replace(CONFIG, seed=1))
+    assert torch.equal(one.layer.weight, two.layer.weight)
+    assert first.drop(columns="seconds").equals(second.drop(columns="seconds"))
+    assert not torch.equal(one.layer.weight, other.layer.weight)
+
+
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, batches, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_AFTER", 0)
+    undisturbed, expected = fit(tmp_path / "a", batches)
+    epoch = training.Fit._epoch
+
+    def killed(self, number, bar):
+        if number == 4:
+            raise KeyboardInterrupt
+        return epoch(self, number, bar)
+
+    monkeypatch.setattr(training.Fit, "_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", batches)
+    monkeypatch.setattr(training.Fit, "_epoch", epoch)
+    resumed, history = fit(tmp_path / "b", batches)
+    assert torch.equal(undisturbed.layer.weight, resumed.layer.weight)
+    assert history.drop(columns="seconds").equals(expected.drop(columns="seconds"))
+
+
+def test_training_stops_when_validation_no_longer_improves(tmp_path, batches):
+    train, validation = batches
+    flipped = Batches(validation.images, 1 - validation.labels, validation.rows, 16)
+    _, history = fit(tmp_path, (train, flipped), replace(CONFIG, epochs=30, patience=2))
+    assert len(history) - 1 - int(history.validation_loss.argmin()) == 2 and len(history) < 30
+
+
+def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(tmp_path, batches, monkeypatch):
+    calls = iter(range(100))
+
+    def objective(model, images, labels):
+        loss = training.classification(model, images, labels)
+        return {**loss, "loss": loss["loss"] * (float("nan") if next(calls) > 5 else 1)}
+
+    monkeypatch.setattr(training, "objective_of", lambda config: objective)
+    model, history = fit(tmp_path / "a", batches)
+    assert len(history) == 1 and torch.isfinite(model.layer.weight).all()
+    with pytest.raises(FmlibError, match="lower the learning rate"):
+        fit(tmp_path / "b", batches)
+
+
+def test_the_global_random_state_is_left_alone(tmp_path, batches):
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    model = Linear.__new__(Linear)
+    nn.Module.__init__(model)
+    model.layer, model.dropout = nn.Linear(12, 2), nn.Dropout(0.2)
+    torch.random.set_rng_state(state)
+    training.Fit(model, CONFIG, *batches, tmp_path).run()
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_rate_rises_and_falls_to_nothing():
+    factors = [training.rate_factor(step, 100) for step in range(101)]
+    assert max(factors) == 1 and factors[100] == pytest.approx(0) and factors[0] < 0.1
+    assert np.all(np.diff(factors[:15]) > 0)
+
+
+def test_predict_returns_the_difference_of_logits_in_order(batches):
+    model = Linear().eval()
+    images, _ = next(Batches(batches[0].images, batches[0].labels, np.arange(64), 64).ordered())
+    with torch.inference_mode():
+        logits = model(images).double().numpy()
+    found = training.predict(model, Batches(batches[0].images, batches[0].labels, np.arange(64), 7).ordered())
+    np.testing.assert_allclose(found, logits[:, 1] - logits[:, 0], rtol=1e-5, atol=1e-6)
+
+
+def test_objectives_name_their_parts():
+    vae = training.objective_of(AutoencoderConfig(model="vae"))
+    from fmlib.autoencoders import VAE
+
+    losses = vae(VAE(32, 4), torch.rand(2, 3, 32, 32), None)
+    assert losses["loss"].item() == pytest.approx((losses["reconstruction"] + losses["kl"]).item(), rel=1e-5)
+
+
+def test_an_unknown_optimizer_is_misuse():
+    with pytest.raises(UsageError, match="adadelta"):
+        training.make_optimizer("lion", Linear())
