@@ -113,16 +113,20 @@ def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:
 
 
 def external_sentence(summary: pd.DataFrame) -> str:
-    """How far the best balanced accuracy falls from the test images to photographs of another origin."""
-    part = summary[(summary.metric == "balanced_accuracy") & (summary["split"] == "grouped")]
-    best = part.groupby("view", sort=False).value.max()
-    others = [view for view in best.index if str(view).startswith("external:")]
-    if not others:
+    """How the model that does best on the test images does on photographs of another origin."""
+    part = summary[summary["split"] == "grouped"]
+    values = part.pivot_table(index=["model", "view"], columns="metric", values="value", sort=False)
+    tests = values.xs("test", level="view").balanced_accuracy
+    best = tests.idxmax()
+    rows = [(view, row) for view, row in values.loc[best].iterrows() if str(view).startswith("external:")]
+    if not rows:
         return "No pictures of another origin were given (`external`); these scores say nothing of them."
-    lines = [f"{best[view]:.3f} on {label(view)}" for view in others]
-    return (
-        f"The highest balanced accuracy falls from {best['test']:.3f} on the test images to {_listed(lines)}."
-    )
+    said = [
+        f"{row.balanced_accuracy:.3f} on {label(view)}"
+        + (" (one class only: no AUC)" if np.isnan(row.get("auc", np.nan)) else f" (AUC {row.auc:.3f})")
+        for view, row in rows
+    ]
+    return f"{label(best)}, with a balanced accuracy of {tests[best]:.3f} on the test images, has {_listed(said)}."
 
 
 def _views(table: pd.DataFrame) -> list[str]:

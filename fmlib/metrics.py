@@ -63,7 +63,7 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     rate, extra = hits / n, Z**2 / n
     middle = (rate + extra / 2) / (1 + extra)
     half = np.sqrt(rate * (1 - rate) * extra + extra**2 / 4) / (1 + extra)
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+    return float(middle - half) if hits > 0 else 0.0, float(middle + half) if hits < n else 1.0
 
 
 def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:

@@ -280,3 +280,30 @@ def test_ranking_over_seeds_takes_calibration_errors_the_other_way():
 def test_unknown_metric_lists_the_known_ones():
     with pytest.raises(UsageError, match="balanced_accuracy"):
         comparison.paired_bootstrap([0, 1], [0.1, 0.9], [0.2, 0.8], metric="kappa")
+
+
+def test_external_sentence_says_where_auc_is_not_defined():
+    rows = [
+        ("test", "auc", 0.9),
+        ("test", "balanced_accuracy", 0.8),
+        ("external:street", "balanced_accuracy", 0.7),
+    ]
+    table = pd.DataFrame(rows, columns=["view", "metric", "value"]).assign(model="resnet18", split="grouped")
+    assert judgement.external_sentence(table).endswith("has 0.700 on street (one class only: no AUC).")
+    assert "No pictures" in judgement.external_sentence(table.query("view == 'test'"))
+
+
+def test_leak_is_the_paired_difference_between_splits():
+    labels, grouped = made_up(decimals=6)
+    official = np.clip(grouped + 0.3 * (2 * labels - 1), 0, 1)
+    images = {"label": labels, "group": np.arange(400).astype(str), "path": [f"{i}" for i in range(400)]}
+    keys = {"model": "alexnet", "view": "test", "seed": 0}
+    table = pd.concat(
+        pd.DataFrame({**images, **keys, "split": split, "probability": p})
+        for split, p in (("official", official), ("grouped", grouped))
+    )
+    row = judgement.leak(table).iloc[0]
+    wanted = [oracle.f1_score(labels, p >= 0.5) for p in (official, grouped)]
+    assert row.difference == pytest.approx(wanted[0] - wanted[1], abs=1e-6)
+    assert 0 < row.low < row.difference < row.high
+    assert "AlexNet, test: +" in judgement.leak_sentence(judgement.leak(table))
