@@ -73,6 +73,11 @@ class Faces:
         known = synthetic.regions(self.data.root, list(self.manifest["path"]))
         return [measures.resized(torch.from_numpy(region), self.side) for region in known]
 
+    @property
+    def outline(self) -> np.ndarray | None:
+        """Share of the images in which each pixel belongs to the lower face, side side; None where not known."""
+        return self.regions["lower face"].float().mean(0).numpy() if self.known else None
+
     def first(self, count: int) -> "Faces":
         """About `count` of these images, both classes as often as here."""
         return sample(self.data, self.rows, self.side, count)

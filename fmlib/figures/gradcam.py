@@ -32,7 +32,7 @@ def _rows(strips: Sequence, title: str) -> Figure:
     models = list(dict.fromkeys(strip.model for strip in strips))
     hard = [strip for strip in strips if strip.face == faces[-1]]
     with style.report():
-        figure = plt.figure(figsize=(13, 1.55 * (len(models) + 1) + 0.9), layout="constrained")
+        figure = plt.figure(figsize=(13, 1.17 * (len(models) + 1) + 1.1), layout="constrained")
         figure.suptitle(title)
         blocks = figure.subfigures(1, 2, wspace=0.03)
         for block, face, last in zip(blocks, faces, hard, strict=False):
@@ -232,9 +232,9 @@ def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
     ax.set(
         title="Grad-CAM's advantage in area",
         xlabel="better than the other order by",
-        ylim=(len(curves) - 0.5, -0.5),
+        ylim=(len(curves) + 0.7, -0.5),
     )
-    ax.legend(fontsize=10)
+    ax.legend(fontsize=10, ncols=2, loc="lower center")
 
 
 def _cascades(ax: Axes, cascades: dict[str, pd.DataFrame]) -> None:
@@ -248,6 +248,9 @@ def _cascades(ax: Axes, cascades: dict[str, pd.DataFrame]) -> None:
             points["share"], points["low"], points["high"], color=style.colour(model), alpha=0.15, linewidth=0
         )
     ax.axhline(0, color=style.NEUTRAL, linewidth=1)
-    ax.set(title="Random weights destroy the maps", xlabel="share of layers randomised, from the output")
+    ax.set(
+        title="What is left of a map as weights turn random",
+        xlabel="share of layers randomised, from the output",
+    )
     ax.set(ylabel="rank correlation with the map", ylim=(-0.5, 1.03), xlim=(0, 1))
     ax.legend(fontsize=11)
