@@ -4,9 +4,10 @@ import csv
 import os
 import shutil
 import tempfile
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,8 +138,19 @@ def _drawn(folder: Path, images: int, seed: int, side: int):
         yield from map(draw, range(images))
         return
     # Spawned, not forked: a fork copies the locks of whatever threads the caller has running.
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
         yield from pool.map(draw, range(images), chunksize=16)
+
+
+def _begin() -> None:
+    """Make this worker use one thread, and end with the process that started it, however that ends."""
+    cv2.setNumThreads(1)
+
+    def follow() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _save(folder: Path, seed: int, side: int, index: int) -> tuple[dict, np.ndarray]:

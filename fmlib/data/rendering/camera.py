@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from fmlib.data.rendering.face import Skin
 from fmlib.data.rendering.head import RELIEF, normals
 from fmlib.data.rendering.scene import Scene
 from fmlib.data.rendering.sheet import Sheet
+from fmlib.data.rendering.skin import Skin
 
 
 def light_head(skin: Skin, scene: Scene) -> None:

@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 
 from fmlib.data.rendering import camera, surround
-from fmlib.data.rendering.face import Skin, paint_face
+from fmlib.data.rendering.face import paint_face
 from fmlib.data.rendering.hair import paint_behind, paint_locks, paint_scalp
+from fmlib.data.rendering.hats import paint_brim, paint_hat, paint_wrap
 from fmlib.data.rendering.head import angles, heights, seen, texture_maps
 from fmlib.data.rendering.masks import paint_mask
+from fmlib.data.rendering.occluders import paint_occluder
 from fmlib.data.rendering.scene import Scene
 from fmlib.data.rendering.sheet import Sheet
+from fmlib.data.rendering.skin import Skin
+from fmlib.data.rendering.worn import paint_ears, paint_glasses
 
 SUPER = 1.5  # the canvas has this many times the stored picture's pixels on a side
 GRID = 80  # pixels on a side for which the visible surface point is computed
@@ -32,14 +36,15 @@ def photograph(scene: Scene, side: int) -> Exposure:
     surround.paint_background(canvas, scene)
     paint_behind(canvas, scene)
     surround.paint_body(canvas, scene)
-    surround.paint_ears(canvas, scene, front=False)
+    paint_wrap(canvas, scene)
+    paint_ears(canvas, scene, front=False)
     camera.light_body(canvas, scene)
     lower = _place_head(canvas, scene)
-    surround.paint_ears(canvas, scene, front=True)
+    paint_ears(canvas, scene, front=True)
     paint_locks(canvas, scene)
-    surround.paint_glasses(canvas, scene)
-    surround.paint_brim(canvas, scene)
-    surround.paint_occluder(canvas, scene)
+    paint_glasses(canvas, scene)
+    paint_brim(canvas, scene)
+    paint_occluder(canvas, scene)
     return Exposure(camera.shoot(canvas.rgb, scene, side), _region(canvas.region, side), _region(lower, side))
 
 
@@ -53,6 +58,7 @@ def _place_head(canvas: Sheet, scene: Scene) -> np.ndarray:
     paint_face(skin, scene)
     paint_mask(skin, scene)
     paint_scalp(skin, scene)
+    paint_hat(skin, scene)
     camera.light_head(skin, scene)
     angle, y, inside = seen(
         scene.head, skin.relief, scene.view, GRID, hem=0.12 if scene.hat == "headscarf" else 0.03

@@ -6,6 +6,7 @@ from zlib import crc32
 
 import numpy as np
 
+from fmlib.data.rendering.fabrics import rgb
 from fmlib.data.rendering.head import Head, View, random_head
 
 # Monk Skin Tone scale, 1 (lightest) to 10, as published at skintone.google (CC BY 4.0).
@@ -14,27 +15,13 @@ WEARS = ("none", "proper", "under_nose", "on_chin")
 KINDS = ("surgical", "cloth", "patterned", "ffp2")
 OCCLUDERS = ("hand", "scarf", "cup")
 BARE, IMPROPER = 0.65, 0.20  # shares of the negatives; the rest has something before the mouth
-HAIR = (
-    (20, 16, 14),
-    (38, 27, 20),
-    (62, 42, 28),
-    (96, 66, 40),
-    (150, 112, 66),
-    (205, 172, 118),
-    (120, 52, 26),
-    (150, 148, 146),
-)
+HAIR = ("14100e", "261b14", "3e2a1c", "604228", "967042", "cdac76", "78341a", "969492")
 HAIR_ODDS = (0.26, 0.2, 0.17, 0.1, 0.08, 0.07, 0.05, 0.07)
 
 
 def stream(seed: int, index: int, name: str) -> np.random.Generator:
     """The generator that one aspect, `name`, of image `index` is drawn from."""
     return np.random.default_rng([seed, index, crc32(name.encode())])
-
-
-def rgb(hexadecimal: str) -> np.ndarray:
-    """Three floats in 0..1 from six hexadecimal digits."""
-    return np.frombuffer(bytes.fromhex(hexadecimal), np.uint8) / np.float32(255)
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ class Scene:
     def hair_colour(self) -> np.ndarray:
         """Hair colour, dark more often than light."""
         rng = self.rng("hair colour")
-        base = np.array(HAIR[rng.choice(len(HAIR), p=HAIR_ODDS)]) / 255
+        base = rgb(rng.choice(HAIR, p=HAIR_ODDS))
         return np.clip(base * rng.uniform(0.75, 1.25) + rng.normal(0, 0.01, 3), 0.02, 0.95).astype(np.float32)
 
     def attributes(self) -> dict:

@@ -27,6 +27,12 @@ def _cutting(n: int, closed: bool, rounds: int) -> np.ndarray:
     return rows
 
 
+def mirrored(half: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Closed outline from its right half, listed from the top to the bottom; points with x = 0 are kept once."""
+    left = [(-x, y) for x, y in half[::-1] if x]
+    return np.array([*half, *left])
+
+
 def ellipse(x: float, y: float, a: float, b: float, turn: float = 0.0, n: int = 24) -> np.ndarray:
     """Outline, n 2, of an ellipse with half axes a and b, turned by `turn` radians."""
     c, s = math.cos(turn), math.sin(turn)
