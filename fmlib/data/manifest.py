@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +11,7 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from fmlib.config import home
-from fmlib.data import hashing, pictures
+from fmlib.data import hashing, memory, pictures
 from fmlib.data.folders import Found, Listing
 
 VERSION = "2"  # raise when a column changes its meaning
@@ -39,7 +37,9 @@ def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.Data
         path, and the unreadable entries (path, reason).
     """
     store = _store(listing.root)
-    remembered = _remembered(store)
+    remembered = memory.recall(store, STORED)
+    if remembered is None:
+        remembered = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in STORED.items()})
     known = {(row.path, row.size, row.mtime_ns): row for row in remembered.itertuples(index=False)}
     fresh = [file for file in listing.files if (file.path, file.size, file.mtime_ns) not in known]
     rows = pd.DataFrame(
@@ -47,13 +47,10 @@ def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.Data
         columns=list(STORED),
     )
     if fresh:
-        rows = (
-            pd.concat([rows, _look(listing.root, fresh, progress)])
-            if len(rows)
-            else _look(listing.root, fresh, progress)
-        )
+        new = _look(listing.root, fresh, progress)
+        rows = pd.concat([rows, new]) if len(rows) else new
     if fresh or len(rows) != len(remembered):
-        _remember(store, rows)
+        memory.remember(store, rows)
     return _tables(listing, rows.astype(STORED))
 
 
@@ -104,32 +101,5 @@ def _row(root: Path, file: Found) -> dict:
     }
 
 
-def _store(root: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(root) + VERSION.encode()).hexdigest()[:16]
-    return home() / "manifests" / f"{name}.csv"
-
-
-def _remembered(store: Path) -> pd.DataFrame:
-    """What an earlier look found; empty where there was none or its file is damaged."""
-    try:
-        return pd.read_csv(
-            store,
-            dtype=STORED,
-            keep_default_na=False,
-            encoding_errors="surrogateescape",
-            float_precision="round_trip",
-        )[list(STORED)]
-    except (OSError, ValueError, KeyError):
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in STORED.items()})
-
-
-def _remember(store: Path, rows: pd.DataFrame) -> None:
-    """Write atomically; where that fails it costs time later and nothing else, so it is only warned of."""
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
-        os.close(handle)
-        rows.to_csv(temporary, index=False, errors="surrogateescape")
-        os.replace(temporary, store)
-    except OSError as error:
-        warnings.warn(f"cannot remember the manifest in {store}: {error.strerror}", stacklevel=2)
+def _store(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(root) + VERSION.encode()).hexdigest()[:16]

@@ -1,8 +1,6 @@
 """The altered copies of a set, found once and remembered by content."""
 
 import hashlib
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -10,8 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from fmlib.config import home
-from fmlib.data import copies, pictures
+from fmlib.data import copies, memory, pictures
 from fmlib.data.groups import BLANK
 from fmlib.fingerprints import code_version
 
@@ -29,10 +26,10 @@ def find(root: Path, manifest: pd.DataFrame, progress: bool = True) -> np.ndarra
         warnings.warn(f"altered copies are not searched for among more than {LIMIT} images", stacklevel=2)
         return np.zeros((0, 2), np.int64)
     store = _store(shown["sha256"])
-    known = _remembered(store)
+    known = memory.recall(store, {"first": str, "second": str})
     if known is None:
         known = _search(root, shown, progress)
-        _remember(store, known)
+        memory.remember(store, known)
     row = pd.Series(shown.index, index=shown["sha256"])
     return np.column_stack([row.loc[known[side]].to_numpy() for side in ("first", "second")]).astype(np.int64)
 
@@ -48,24 +45,6 @@ def _search(root: Path, shown: pd.DataFrame, progress: bool) -> pd.DataFrame:
     return pd.DataFrame({"first": digests[pairs[:, 0]], "second": digests[pairs[:, 1]]})
 
 
-def _store(digests: pd.Series) -> Path:
+def _store(digests: pd.Series) -> str:
     content = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:16]
-    return home() / "manifests" / f"{content}-{code_version(CODE)}-copies.csv"
-
-
-def _remembered(store: Path) -> pd.DataFrame | None:
-    try:
-        return pd.read_csv(store, dtype=str)[["first", "second"]]
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def _remember(store: Path, pairs: pd.DataFrame) -> None:
-    try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
-        os.close(handle)
-        pairs.to_csv(temporary, index=False)
-        os.replace(temporary, store)
-    except OSError as error:
-        warnings.warn(f"cannot remember the copies found in {store}: {error.strerror}", stacklevel=2)
+    return f"{content}-{code_version(CODE)}-copies"

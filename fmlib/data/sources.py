@@ -82,7 +82,12 @@ def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bo
 
 def external(path: str | Path, progress: bool = True) -> Dataset:
     """Load a folder that is only scored, never trained on; it may hold a single class."""
-    return _read(Path(path).expanduser().resolve().name, Path(path), progress, copies=False)
+    return read(Path(path), copies=False, progress=progress)
+
+
+def read(folder: Path, *, copies: bool = True, progress: bool = True) -> Dataset:
+    """Read a folder as it is, fit for training or not; `copies` says whether to look for altered copies."""
+    return _read(folder.expanduser().resolve().name, folder, progress, copies)
 
 
 def _place(dataset: str) -> tuple[str, Path]:
@@ -98,7 +103,7 @@ def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Datas
     listing = folders.find(folder)
     table, unreadable = manifest.read(listing, progress)
     if table.empty:
-        detail = f"; {len(unreadable)} files there are unreadable" if len(unreadable) else ""
+        detail = "".join(f"; {row.path}: {row.reason}" for row in unreadable.head(3).itertuples())
         raise UsageError(f"no readable image in {str(folder)!r}{detail}")
     table, attributes = _with_attributes(table, listing.root)
     table["key"] = groups.keys(table)

@@ -1,0 +1,41 @@
+"""Tables that are remembered between runs; losing one costs time and nothing else."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from fmlib.config import home
+
+
+def place(name: str) -> Path:
+    """File of a remembered table."""
+    return home() / "manifests" / f"{name}.csv"
+
+
+def recall(name: str, columns: dict) -> pd.DataFrame | None:
+    """The table of that name with these columns (name -> dtype), None where there is none or it is damaged."""
+    reading = {
+        "keep_default_na": False,
+        "encoding_errors": "surrogateescape",
+        "float_precision": "round_trip",
+    }
+    try:
+        return pd.read_csv(place(name), dtype=columns, **reading)[list(columns)]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def remember(name: str, table: pd.DataFrame) -> None:
+    """Write the table in one step; where that fails there is a warning."""
+    store = place(name)
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
+        os.close(handle)
+        table.to_csv(temporary, index=False, errors="surrogateescape")
+        os.replace(temporary, store)
+    except OSError as error:
+        warnings.warn(f"cannot remember a table in {store}: {error.strerror}", stacklevel=2)
