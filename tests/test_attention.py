@@ -1,0 +1,132 @@
+"""From runs to tables, sentences, results rows and figures of the Grad-CAM stage, on a handful of rendered faces."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from fmlib import attention, models, portraits, readings
+from fmlib.config import ClassifierConfig
+from fmlib.data import sources, synthetic
+from fmlib.data.sources import Dataset
+from fmlib.figures import gradcam as figures
+
+SIDE = 32
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """Stands in for a stored run: an untrained network, which judges all images of a data set."""
+
+    key: str
+    config: ClassifierConfig
+    data: Dataset
+
+    def model(self) -> torch.nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(self.config.seed)
+            return models.build("resnet18", side=SIDE).eval()
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        probability = np.random.default_rng(self.config.seed).random(len(self.data.manifest))
+        return pd.DataFrame({"path": self.data.manifest["path"], "probability": probability})
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class FakeStage:
+    def __init__(self):
+        self.rows = []
+
+    def row(self, **fields) -> None:
+        self.rows.append(fields)
+
+
+@pytest.fixture(scope="module", params=["rendered", "unknown"])
+def faces(request, tmp_path_factory):
+    """Faces whose regions and pose are known, and the same ones as if they were photographs."""
+    folder = tmp_path_factory.mktemp("faces") / "set"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FMLIB_HOME", str(tmp_path_factory.mktemp("home")))
+        synthetic.write(folder, 30, seed=1, side=48, progress=False)
+        if request.param == "unknown":
+            (folder / "regions.npz").unlink()
+            (folder / "attributes.csv").unlink()
+        data = sources.load(str(folder), progress=False)
+        yield attention.Faces(data, np.arange(0, 30, 2), SIDE)
+
+
+@pytest.fixture(scope="module")
+def fakes(faces):
+    names = ("resnet18", "alexnet")
+    known = "known" if faces.known else "unknown"
+    return [
+        FakeRun(f"{known}{seed}", ClassifierConfig(model=n, seed=seed), faces.data)
+        for seed, n in enumerate(names)
+    ]
+
+
+def test_the_bands_share_out_every_image(faces):
+    assert torch.equal(
+        sum(band.int() for band in faces.bands.values()), torch.ones(15, SIDE, SIDE, dtype=torch.int)
+    )
+    assert ("mask" in faces.regions) == faces.known == (faces.outline is not None)
+
+
+def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
+    looks = {run.config.model: attention.look(run, faces) for run in fakes}
+    measured = {model: table for model, (table, _) in looks.items()}
+    prior = attention.prior(faces)
+    means = {model: mean for model, (_, mean) in looks.items()}
+    assert isinstance(figures.gradcam_localisation(measured, means, prior, faces.outline), Figure)
+    assert all(f"* {name} looks at" in readings.where(measured, faces) for name in ("ResNet-18", "AlexNet"))
+    assert ("fails" in readings.verdict(measured, prior)) == faces.known
+    assert readings.by_attribute(measured, faces).empty != faces.known
+
+    curves = {run.config.model: attention.curves(run, faces.first(6), 3) for run in fakes}
+    cascades = {run.config.model: attention.cascade(run, faces.first(6), 2) for run in fakes}
+    assert isinstance(figures.gradcam_faithfulness(curves, cascades, "alexnet"), Figure)
+    assert readings.faithful(curves).count("\n") == 3 and "ResNet-18" in readings.sanity(cascades)
+    confidence = attention.confidence(fakes[0], faces.first(6))
+    assert "ROAD" in readings.confident(confidence)
+
+    stage = FakeStage()
+    readings.record(stage, fakes[0], measured["resnet18"], curves["resnet18"], confidence)
+    readings.record_prior(stage, prior)
+    rows = {(row["model"], row["metric"]): row for row in stage.rows}
+    assert {("resnet18", f"{metric}_auc") for metric in ("deletion", "insertion")} <= set(rows)
+    assert ("centre prior", "border_energy") in rows and ("resnet18", "border_energy") in rows
+    assert (("resnet18", "pointing_game") in rows) == faces.known == (("resnet18", "energy_inside") in rows)
+    assert all(row["low"] <= row["value"] <= row["high"] for row in stage.rows)
+
+
+def test_a_measurement_is_made_once(faces, fakes, monkeypatch):
+    first, _ = attention.look(fakes[0], faces)
+    monkeypatch.setattr(attention, "explainer", None)
+    again, _ = attention.look(fakes[0], faces)
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_portraits_show_two_poses_by_every_model_and_the_hardest_face_for_both_classes(faces, fakes):
+    strips = portraits.strips(fakes, faces, label=1)
+    poses = ("frontal", "at an angle") if faces.known else ("symmetric", "asymmetric")
+    assert [strip.face for strip in strips[:4]] == [poses[0]] * 2 + [poses[1]] * 2
+    assert [strip.explained for strip in strips[4:]] == [1, 0]
+    assert strips[4].probability + strips[5].probability == pytest.approx(1)
+    assert all(len(strip.pictures) == 5 and strip.pictures[4].shape == (SIDE, SIDE, 3) for strip in strips)
+    assert isinstance(figures.gradcam_mask(strips), Figure) and isinstance(
+        figures.gradcam_no_mask(strips), Figure
+    )
+
+
+def test_symmetry_is_one_for_a_mirror_image_and_lower_for_another():
+    half = np.random.default_rng(0).integers(0, 255, (1, 8, 4, 3)).astype(np.uint8)
+    whole = np.concatenate([half, half[:, :, ::-1]], axis=2)
+    lopsided = np.concatenate([half, 255 - half[:, :, ::-1]], axis=2)
+    assert portraits.symmetry(whole)[0] == pytest.approx(1) and portraits.symmetry(lopsided)[0] < 0
