@@ -87,11 +87,16 @@ def audit(folder: Path, target: Path | None) -> None:
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-def predict(model: Path, images: tuple[Path, ...]) -> None:
-    """Judge images with the model of a finished run; prints a table."""
+def predict(model: Path, images: tuple[Path, ...]) -> int:
+    """Judge images with a finished run, given by its key; prints a table: path, label, probability of a mask."""
     from fmlib.predict import predict_files
 
-    click.echo(predict_files(model, images).to_csv(index=False), nl=False)
+    table = predict_files(model, images)
+    failed = table[table["error"] != ""]
+    for row in failed.itertuples():
+        click.echo(f"Error: {row.path}: {row.error}", err=True)
+    click.echo(table.drop(failed.index).drop(columns="error").to_csv(index=False), nl=False)
+    return int(len(failed) > 0)
 
 
 @cli.command()

@@ -18,13 +18,11 @@ from fmlib.data.sources import Dataset
 LAYOUT = "1"  # changes when the way from file to pixels does
 
 
-def _resized(dataset: Dataset, row: int, side: int) -> np.ndarray:
-    image = dataset.open(row)
-    return np.asarray(
-        image.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
-        if image.size != (side, side)
-        else image
-    )
+def squared(image: Image.Image, side: int) -> np.ndarray:
+    """Return an RGB image squeezed to a square: uint8 side side 3."""
+    if image.size != (side, side):
+        image = image.resize((side, side), Image.Resampling.BOX, reducing_gap=2.0)
+    return np.asarray(image)
 
 
 def decoded(dataset: Dataset, side: int) -> np.ndarray:
@@ -45,7 +43,7 @@ def _decode(dataset: Dataset, side: int, path: Path) -> None:
     count = len(dataset.manifest)
     array = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, side, side, 3))
     with ThreadPoolExecutor() as pool:
-        images = pool.map(lambda row: _resized(dataset, row, side), range(count))
+        images = pool.map(lambda row: squared(dataset.open(row), side), range(count))
         for row, image in enumerate(tqdm(images, f"decoding {side} px", count, leave=False)):
             array[row] = image
     array.flush()

@@ -52,7 +52,7 @@ def dae_loss(history: pd.DataFrame) -> Figure:
     with style.report():
         figure, ax = plt.subplots(figsize=(8, 4.6))
         _losses(ax, history, "loss")
-        ax.set(xlabel="Epoch", ylabel="Mean squared error", yscale="log")
+        ax.set(xlabel="Epoch", ylabel="Mean squared error")
         figure.suptitle("The denoising autoencoder's loss", x=0.01, ha="left")
         _name_sides(ax, history, "loss")
         return figure

@@ -34,7 +34,7 @@ COLOURS = (
     | {"without mask": VERMILION, "with mask": BLUE}
     | {"official": VERMILION, "grouped": BLUE}
     | {"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"}
-    | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO}
+    | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO, "dae": BLUE}
     | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
 )
 
