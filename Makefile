@@ -1,7 +1,7 @@
 # fmlib: `make` shows what can be made; everything installs itself first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report test lint lab bench audit clean
+.PHONY: help report test lint lab bench readme audit clean
 
 PYTHON ?= python3
 DATASET ?= synthetic
@@ -37,6 +37,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 bench: $(READY) ## run the benchmarks
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(RUN) "$$file"; done
+
+readme: $(READY) ## rewrite the README's score table from figures/face-mask-12k/results.csv
+	$(RUN) -m fmlib.readme
 
 audit: $(READY) ## look for leaks, duplicates and shortcuts in DIR=folder
 	$(RUN) -m fmlib audit "$(DIR)"
