@@ -17,15 +17,20 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill import execute_notebook, inspect_notebook
 from papermill.exceptions import PapermillExecutionError
+from papermill.log import logger
 
 from fmlib import errors
 from fmlib.errors import FmlibError, known
 
+logger.setLevel("CRITICAL")  # what fails is said once, in a sentence of ours
 _kernels: "WeakSet[Kernel]" = WeakSet()
 
 
 class Kernel(AsyncKernelManager):
-    """A kernel of this interpreter, whatever is registered on the machine; on POSIX it opens no port."""
+    """A kernel of this interpreter, whatever is registered on the machine; it is spoken to by files, not by ports.
+
+    Ports are chosen first and opened later, so that kernels which start at once may collide (not on POSIX systems here).
+    """
 
     def __init__(self, **traits):
         self.folder = tempfile.TemporaryDirectory(prefix="fmlib-", ignore_cleanup_errors=True)

@@ -107,6 +107,7 @@ def read(name: str, notebook: NotebookNode, folder: Path) -> Page:
     html, _ = exporter.from_notebook_node(notebook)
     soup = BeautifulSoup(html, "html.parser")
     _number_figures(soup)
+    _mend_links(soup, folder)
     headings = _outline(soup)
     facts = notebook.metadata.get("fmlib", {})
     title = next((heading.text for heading in headings if heading.level == 1), name)
@@ -144,7 +145,7 @@ def _place(output: NotebookNode, mime: str, folder: Path, spare: str, page: str)
     if mime != "image/svg+xml":
         width, height = Image.open(io.BytesIO(data)).size
         facts.width, facts.height = width, height
-    caption = facts.get("caption") or ""
+    caption = facts.get("caption") or facts.get("alt") or ""
     alt = facts.get("alt") or caption or f"Figure: {name.replace('_', ' ')}"
     facts.update(name=name, src=f"../{path}", alt=alt, caption=caption)
     return Picture(name, path, alt, caption, page)
@@ -160,6 +161,20 @@ def _number_figures(soup: BeautifulSoup) -> None:
     for table in soup.find_all("table"):
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
         table.parent["aria-label"] = "Table"
+
+
+def _mend_links(soup: BeautifulSoup, folder: Path) -> None:
+    """Lead links between notebooks to their pages; a link to a file that the site does not have becomes text."""
+    for link in soup.find_all("a", href=True):
+        target = re.sub(r"(^|/)(\d\d_\w+)\.ipynb", r"\1\2.html", link["href"])
+        link["href"] = target
+        inside = not re.match(r"[a-z]+:|#", target)
+        if (
+            inside
+            and not target.endswith(".html")
+            and not (folder / "reports" / target.split("#")[0]).is_file()
+        ):
+            link.unwrap()
 
 
 def _outline(soup: BeautifulSoup) -> list[Heading]:

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import nbformat
 from nbformat import NotebookNode
@@ -111,26 +112,35 @@ def run_all(
 ) -> list[Failure]:
     """Run notebooks, `request.jobs` at a time; after a misuse no further one is begun."""
     failures: list[Failure] = []
+    interrupted = Event()
 
     def run(path: Path) -> None:
         if any(failure.misuse for failure in failures):
             return
-        failure = run_one(request, stage, path, say)
+        began = time.monotonic()
+        executed, failure = notebooks.execute(path, request.parameters, limit=request.cell_limit)
+        if interrupted.is_set():
+            return
+        seconds = round(time.monotonic() - began, 1)
+        facts = {"context": stage.context, "seconds": seconds, "failure": str(failure) if failure else None}
+        executed.metadata["fmlib"] = facts
+        keep(scrub(executed, short_names(request)), request.folder / "notebooks" / path.name)
+        say(f"{path.stem}  {'FAILED' if failure else 'done'} after {seconds:.0f} s")
         if failure:
             failures.append(failure)
 
     with threads_shared(request.jobs), ThreadPoolExecutor(request.jobs) as pool:
-        futures = [pool.submit(run, path) for path in paths]
-        finish(pool, futures)
+        finish(pool, [pool.submit(run, path) for path in paths], interrupted)
     return sorted(failures, key=lambda failure: failure.notebook)
 
 
-def finish(pool: ThreadPoolExecutor, futures: Sequence[Future]) -> None:
+def finish(pool: ThreadPoolExecutor, futures: Sequence[Future], interrupted: Event) -> None:
     """Wait for all; on an interruption or an error kill the kernels, so that nothing goes on by itself."""
     try:
         for future in futures:
             future.result()
     except BaseException:
+        interrupted.set()
         pool.shutdown(wait=False, cancel_futures=True)
         while wait(futures, timeout=0.2).not_done:
             notebooks.kill_kernels()
@@ -148,21 +158,6 @@ def threads_shared(jobs: int):
     finally:
         if before is None:
             os.environ.pop("OMP_NUM_THREADS", None)
-
-
-def run_one(request: Request, stage: Stage, path: Path, say: Callable[[str], None]) -> Failure | None:
-    """Run one notebook and keep it, executed, without a trace of the machine."""
-    began = time.monotonic()
-    executed, failure = notebooks.execute(path, request.parameters, limit=request.cell_limit)
-    seconds = round(time.monotonic() - began, 1)
-    executed.metadata["fmlib"] = {
-        "context": stage.context,
-        "seconds": seconds,
-        "failure": str(failure) if failure else None,
-    }
-    keep(scrub(executed, short_names(request)), request.folder / "notebooks" / path.name)
-    say(f"{path.stem}  {'FAILED' if failure else 'done'} after {seconds:.0f} s")
-    return failure
 
 
 def short_names(request: Request) -> dict[Path, str]:

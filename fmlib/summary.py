@@ -1,8 +1,9 @@
 """What the results say at a glance: the answer in a sentence, what the leak was worth, models by views."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, stdev
 
 from fmlib.figures.style import label
 
@@ -46,21 +47,16 @@ def _plain(row: dict) -> bool:
 
 
 def _joined(key: tuple[str, str, str], rows: Sequence[dict]) -> Score:
+    """The mean over seeds; its interval covers the choice of images and of seeds, as in `evaluation.over_seeds`."""
     split, view, model = key
-    whole = [row for row in rows if row.get("seed") is None] or rows
-    return Score(
-        model,
-        split,
-        view,
-        fmean(row["value"] for row in whole),
-        _mean([row["low"] for row in whole]),
-        _mean([row["high"] for row in whole]),
-        whole[0].get("n"),
-    )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    return None if any(value is None for value in values) else fmean(values)
+    values = [row["value"] for row in rows]
+    value = fmean(values)
+    low = high = None
+    if all(row["low"] is not None and row["high"] is not None for row in rows):
+        error = 2 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+        low = max(0.0, value - math.hypot(value - fmean(row["low"] for row in rows), error))
+        high = min(1.0, value + math.hypot(fmean(row["high"] for row in rows) - value, error))
+    return Score(model, split, view, value, low, high, rows[0]["n"])
 
 
 def summarise(rows: Sequence[dict]) -> dict:
@@ -69,21 +65,21 @@ def summarise(rows: Sequence[dict]) -> dict:
     honest = [score for (split, view, _), score in found.items() if (split, view) == ("grouped", "test")]
     honest.sort(key=lambda score: score.value, reverse=True)
     best = honest[0] if honest else None
-    leak = _leak(honest, found)
+    leak = _leak(rows, honest, found)
     return {"best": best, "leak": leak, "answer": answer(best, leak, len(honest)), "tables": tables(found)}
 
 
-def _leak(honest: Sequence[Score], found: dict[tuple[str, str, str], Score]) -> dict | None:
-    """How much more the best model that was trained both ways scores with the leak."""
+def _leak(
+    rows: Sequence[dict], honest: Sequence[Score], found: dict[tuple[str, str, str], Score]
+) -> dict | None:
+    """How much more the best model that was trained both ways scores with the leak; paired, where that was measured."""
+    paired = {row["model"]: row for row in rows if (row["metric"], row["view"]) == ("f1_leak", "test")}
     for score in honest:
         leaking = found.get(("official", "test", score.model))
         if leaking:
-            return {
-                "model": score.label,
-                "official": leaking,
-                "grouped": score,
-                "gain": leaking.value - score.value,
-            }
+            row = paired.get(score.model, {"value": leaking.value - score.value, "low": None, "high": None})
+            gain = {"gain": row["value"], "low": row["low"], "high": row["high"]}
+            return {"model": score.label, "official": leaking, "grouped": score, **gain}
     return None
 
 
@@ -103,8 +99,12 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     gain, who = leak["gain"], "it" if leak["model"] == best.label else leak["model"]
     if abs(gain) < 0.0005:
         return text + f"; trained on the split as published, leaks and all, {who} scores the same."
-    how = "more" if gain > 0 else "less"
-    return text + f"; trained on the split as published, leaks and all, {who} scores {abs(gain):.3f} {how}."
+    text += f"; trained on the split as published, leaks and all, {who} scores {abs(gain):.3f} "
+    text += "more" if gain > 0 else "less"
+    if leak["low"] is None:
+        return text + "."
+    unsure = ", which may be chance" if leak["low"] <= 0 <= leak["high"] else ""
+    return text + f" (paired difference {leak['low']:+.3f} to {leak['high']:+.3f}{unsure})."
 
 
 def tables(found: dict[tuple[str, str, str], Score]) -> list[dict]:

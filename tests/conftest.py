@@ -1,5 +1,8 @@
 """What several test modules share: a small rendered data set and a store of their own."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
 from fmlib.config import DataConfig
@@ -29,3 +32,24 @@ def tiny(home):
 def tiny_config(tiny):
     """The configuration that loads `tiny`."""
     return DataConfig("synthetic", 120, 3)
+
+
+@dataclass(frozen=True)
+class SmokeReport:
+    """The whole report in the smoke profile: the site's folder, the store and what failed."""
+
+    folder: Path
+    home: Path
+    failures: list
+
+
+@pytest.fixture(scope="session")
+def smoke_report(tmp_path_factory):
+    """Run all six notebooks once for the session, as `python -m fmlib report --profile smoke` does."""
+    from fmlib import report
+
+    folder, store = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("report-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FMLIB_HOME", str(store))
+        failures = report.build(report.Request(profile="smoke", out=folder))
+    return SmokeReport(folder, store, failures)

@@ -1,0 +1,291 @@
+"""The report from end to end, and what becomes of notebooks that fail, are interrupted or know too much."""
+
+import csv
+import json
+import math
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+from test_cli import photographs, write_notebook
+
+from fmlib import notebooks, privacy, report, results
+from fmlib.config import REPO, STAGES
+from fmlib.errors import UsageError
+from fmlib.report import Request
+
+FIGURES = """
+data_samples data_balance data_leakage data_shortcuts
+classifier_curves optimizer_curves activation_curves classifier_predictions
+dae_reconstructions dae_loss dae_robustness
+vae_reconstructions vae_loss vae_samples vae_latent vae_augmentation
+gradcam_mask gradcam_no_mask gradcam_localisation gradcam_faithfulness
+confusion_matrices roc_curves precision_recall architecture_comparison calibration errors
+""".split()
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch) -> Path:
+    """A small folder of images, and a store of its own."""
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
+    return photographs(tmp_path / "my pictures")
+
+
+def small(pictures: Path, **more) -> Request:
+    return Request(dataset=str(pictures), profile="smoke", out=pictures.parent / "site", **more)
+
+
+def build(request: Request, *sources: str, names=("01_data",)) -> list[notebooks.Failure]:
+    """A report of notebooks that each hold the given cells."""
+    folder = request.folder.parent / "notebooks"
+    for name in names:
+        write_notebook(folder / f"{name}.ipynb", *sources)
+    return report.build(request, source=folder, say=lambda _: None)
+
+
+# --- the whole report ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_every_notebook_runs(smoke_report):
+    assert smoke_report.failures == []
+
+
+@pytest.mark.slow
+def test_every_figure_is_there_and_shows_something(smoke_report):
+    folder = smoke_report.folder / "figures"
+    assert set(FIGURES) <= {path.stem for path in folder.glob("*.png")}
+    for name in FIGURES:
+        path = folder / f"{name}.png"
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("L"), dtype=float)
+        assert min(pixels.shape) > 200, name
+        assert (pixels < 250).mean() > 0.01, name
+        assert pixels.std() > 5, name
+        assert path.stat().st_size <= 200_000, name
+
+
+@pytest.mark.slow
+def test_results_hold_every_stage_and_are_one_tidy_table(smoke_report):
+    summary = json.loads((smoke_report.folder / "results.json").read_text())
+    assert summary["schema"] == 1
+    assert (summary["dataset"]["name"], summary["profile"], summary["seed"]) == ("synthetic", "smoke", 0)
+    assert set(summary["elapsed_s"]) == {path.stem for path in (REPO / "notebooks").glob("0*.ipynb")}
+    rows = summary["rows"]
+    assert {row["stage"] for row in rows} == set(STAGES)
+    assert all(tuple(row) == results.FIELDS for row in rows)
+    assert all(row["value"] is None or math.isfinite(row["value"]) for row in rows)
+    bounded = [row for row in rows if row["low"] is not None and row["value"] is not None]
+    assert bounded and all(row["low"] <= row["value"] + 1e-9 for row in bounded)
+    with (smoke_report.folder / "results.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(rows)
+
+
+@pytest.mark.slow
+def test_results_name_the_metrics_that_others_rely_on(smoke_report):
+    rows = json.loads((smoke_report.folder / "results.json").read_text())["rows"]
+    promised = "images unreadable duplicate_groups leaked_test shortcut_accuracy accuracy balanced_accuracy precision "
+    promised += (
+        "recall f1 auc average_precision ece tp fp fn tn train_seconds reconstruction_mse psnr ssim kl elbo "
+    )
+    promised += "accuracy_gain pointing_game energy_inside deletion_auc insertion_auc border_energy"
+    assert set(promised.split()) <= {row["metric"] for row in rows}
+
+
+@pytest.mark.slow
+def test_a_second_report_trains_nothing_again(smoke_report, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(smoke_report.home))
+
+    def trained() -> dict[str, int]:
+        return {
+            str(path): path.stat().st_mtime_ns for path in (smoke_report.home / "runs").rglob("*.safetensors")
+        }
+
+    before = trained()
+    assert before
+    request = Request(profile="smoke", out=smoke_report.folder, only=("03",))
+    assert report.build(request, say=lambda _: None) == []
+    assert trained() == before
+
+
+@pytest.mark.slow
+def test_what_was_executed_names_nothing_of_this_machine(smoke_report):
+    secrets = {str(Path.home()), str(REPO), sys.prefix, str(smoke_report.folder), str(smoke_report.home)}
+    texts = [*smoke_report.folder.rglob("*.html"), *smoke_report.folder.rglob("*.ipynb")]
+    texts += [smoke_report.folder / "results.json", smoke_report.folder / "results.csv"]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            text = json.dumps(without_pictures(json.loads(text)))
+        assert not [secret for secret in secrets if secret in text], path.name
+
+
+def without_pictures(value):
+    """A notebook without its base64, which may spell anything."""
+    if isinstance(value, dict):
+        return {name: without_pictures(item) for name, item in value.items() if not name.startswith("image/")}
+    return [without_pictures(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_alone_from_an_empty_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
+    values = {"profile": "smoke", "out": str(tmp_path / "figures")}
+    _, failure = notebooks.execute(REPO / "notebooks" / "03_denoising_autoencoder.ipynb", values)
+    assert failure is None
+    assert (tmp_path / "figures" / "dae_robustness.png").is_file()
+
+
+# --- the notebooks as they are committed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "notebooks").glob("0*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_is_calls_and_prose_with_the_common_parameters(path):
+    notebook = nbformat.read(path, as_version=4)
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    values: dict = {}
+    exec(tagged[0].source, values)
+    del values["__builtins__"]
+    assert values == {"dataset": "synthetic", "profile": "quick", "seed": 0, "external": [], "out": ""}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    lines = [line for cell in code for line in cell.source.splitlines()]
+    assert not [line for line in lines if line.lstrip().startswith(("def ", "class ", "%", "!"))]
+
+
+# --- failing, going on, interrupting --------------------------------------------------------------------------
+
+
+def test_a_failure_names_notebook_and_cell_and_the_others_still_run(pictures):
+    request = small(pictures)
+    folder = pictures.parent / "notebooks"
+    write_notebook(folder / "01_data.ipynb", "x = 1", "# divide\n1 / 0")
+    write_notebook(folder / "02_classifier.ipynb", "print('fine')")
+    failures = report.build(request, source=folder, say=lambda _: None)
+    assert [str(failure) for failure in failures] == [
+        "01_data, cell 4 (`# divide`): ZeroDivisionError: division by zero"
+    ]
+    assert "fine" in (request.folder / "notebooks" / "02_classifier.ipynb").read_text()
+    assert "division by zero" in (request.folder / "reports" / "01_data.html").read_text()
+    assert "01_data, cell 4" in (request.folder / "index.html").read_text()
+
+
+def test_an_error_of_ours_is_its_message_alone_and_misuse_stays_misuse(pictures):
+    raised = (
+        "from fmlib.errors import UsageError\nraise UsageError('there is no such thing; known are: a, b')"
+    )
+    failures = build(small(pictures), raised, names=("01_data", "02_classifier"))
+    assert [failure.reason for failure in failures] == ["there is no such thing; known are: a, b"]
+    assert failures[0].misuse
+
+
+def test_the_same_command_goes_on_after_the_fault_is_mended(pictures):
+    marker = pictures.parent / "mended"
+    request, source = small(pictures), f"open({str(marker)!r})"
+    assert "mended" in str(build(request, source)[0])
+    marker.touch()
+    assert build(request, source) == []
+    assert "incomplete" not in (request.folder / "reports" / "01_data.html").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_kernel_that_dies_is_named_as_such(pictures):
+    (failure,) = build(small(pictures), "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert "memory" in str(failure)
+    assert "cell 3 (`import os, signal`)" in str(failure)
+
+
+def test_a_cell_that_never_ends_is_named(pictures):
+    (failure,) = build(small(pictures, cell_limit=3), "while True: pass")
+    assert "cell 3 (`while True: pass`)" in str(failure)
+    assert "limit" in failure.reason
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs local sockets")
+def test_notebooks_run_at_once_without_ports_that_could_collide(pictures):
+    look = "from ipykernel.connect import get_connection_info\nassert '\"ipc\"' in get_connection_info()"
+    assert build(small(pictures, jobs=3), look, names=("01_a", "02_b", "03_c")) == []
+
+
+def test_an_unknown_parameter_is_refused_before_any_kernel(tmp_path, monkeypatch):
+    path = write_notebook(tmp_path / "01_data.ipynb", "x = 1")
+    monkeypatch.setattr(notebooks, "execute_notebook", lambda *_, **__: pytest.fail("a kernel was started"))
+    with pytest.raises(UsageError, match=r"'profil'; known are: dataset, profile"):
+        notebooks.execute(path, {"profil": "smoke"})
+
+
+def test_a_path_with_braces_spaces_and_quotes_is_a_path(tmp_path):
+    path = write_notebook(
+        tmp_path / "a {b} 'c'" / "01_data.ipynb", "from pathlib import Path", "print(Path.cwd().name)"
+    )
+    notebook, failure = notebooks.execute(path, {"seed": 3})
+    assert failure is None
+    assert notebook.cells[-1].outputs[0].text.strip() == "a {b} 'c'"
+
+
+def test_what_is_shown_belongs_to_one_data_set_and_profile(pictures):
+    request = small(pictures)
+    build(request, "print('first')", names=("01_data", "02_classifier"))
+    other = photographs(pictures.parent / "others", count=5)
+    assert (
+        build(
+            Request(dataset=str(other), profile="smoke", out=request.folder, only=("01",)), "print('second')"
+        )
+        == []
+    )
+    assert [path.stem for path in (request.folder / "reports").glob("*.html")] == ["01_data"]
+
+
+def test_choosing_notebooks(tmp_path):
+    for name in ("01_data", "02_classifier", "05_gradcam"):
+        write_notebook(tmp_path / f"{name}.ipynb")
+    chosen = report.choose(tmp_path, ("05", "01_data"))
+    assert [path.stem for path in chosen] == ["01_data", "05_gradcam"]
+    with pytest.raises(UsageError, match="'09'; known are: 01_data"):
+        report.choose(tmp_path, ("09",))
+    with pytest.raises(UsageError, match="no notebooks"):
+        report.choose(tmp_path / "elsewhere", ())
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------
+
+
+def test_no_place_of_this_machine_is_kept(pictures, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    request = small(pictures, external=(str(pictures),))
+    shown = "from pathlib import Path\nimport fmlib, sys\n"
+    shown += "print(fmlib.__file__, sys.executable, dataset, out, Path.home())"
+    assert build(request, shown, "import warnings; warnings.warn('careful')") == []
+    for path in (request.folder / "notebooks" / "01_data.ipynb", request.folder / "reports" / "01_data.html"):
+        text = path.read_text()
+        assert "my pictures" in text
+        for secret in (pictures.parent, REPO, sys.prefix, Path.home(), "hunter2", "ipykernel_"):
+            assert str(secret) not in text, secret
+
+
+def test_scrubbing_keeps_pictures_and_other_words():
+    picture = "AAAA/root/tmp/BBBB"
+    cell = nbformat.v4.new_code_cell(f"open('{REPO}/x'); '{REPO}ish'")
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": picture, "text/plain": f"{REPO}/x"})]
+    clean = privacy.scrub(nbformat.v4.new_notebook(cells=[cell]))
+    assert clean.cells[0].outputs[0].data == {"image/png": picture, "text/plain": "./x"}
+    assert clean.cells[0].source.startswith("open('./x')")
+    assert clean.cells[0].source.endswith("ish'")
+    assert cell.outputs[0].data["text/plain"] == f"{REPO}/x"
+
+
+def test_figures_are_copied_beside_the_site_where_they_go_elsewhere(tmp_path):
+    source, target = tmp_path / "figures", tmp_path / "site"
+    source.mkdir()
+    target.mkdir()
+    (source / "new.png").write_bytes(b"new")
+    (target / "old.png").write_bytes(b"old")
+    report.bring_figures(source, target)
+    assert [path.name for path in target.iterdir()] == ["new.png"]
+    shutil.rmtree(source)
