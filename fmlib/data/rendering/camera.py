@@ -19,14 +19,15 @@ def light_head(skin: Skin, scene: Scene) -> None:
     fill = rng.uniform(0.25, 0.85)
     toward = np.array([np.sin(azimuth) * np.cos(height), -np.sin(height), np.cos(azimuth) * np.cos(height)])
     toward = (scene.view.rotation().T @ toward).astype(np.float32)
-    facing = np.clip(normal @ toward, 0, 1)
+    facing = np.clip(cv2.transform(normal, toward[None]), 0, 1)
     lit = facing * _shadow(skin.relief, toward, rng.uniform(0.3, 1))
     hollow = np.clip(1 + 2.5 * (skin.relief - cv2.blur(cv2.blur(skin.relief, (9, 9)), (9, 9))), 0.6, 1.15)
     key_colour = 1 + rng.normal(0, 0.05) * np.array([1, 0.2, -1])
     shade = (fill * hollow)[..., None] + (1.15 - 0.75 * fill) * lit[..., None] * key_colour
     half = toward + scene.view.rotation()[2]
-    mirrored = np.clip(normal @ (half / np.linalg.norm(half)).astype(np.float32), 0, 1) ** 2
-    gloss = cv2.pow(mirrored, 12) * rng.uniform(0, 0.3)
+    half = (half / np.linalg.norm(half)).astype(np.float32)
+    mirrored = np.clip(cv2.transform(normal, half[None]), 0, 1)
+    gloss = cv2.pow(mirrored, 24) * rng.uniform(0, 0.3)
     skin.rgb *= _grown(shade, skin.size)
     skin.rgb += _grown(gloss * lit, skin.size)[..., None] * (0.4 + 0.6 * skin.rgb)
 

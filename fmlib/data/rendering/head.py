@@ -184,4 +184,4 @@ def normals(head: Head, relief: np.ndarray) -> np.ndarray:
     dy = (BOTTOM - TOP) / (RELIEF - 1)
     # Across (xa, 0, za) and down (xy, dy, zy): their cross product points outwards.
     normal = np.stack([-za * dy, za * xy - xa * zy, xa * dy], -1)
-    return normal / (np.linalg.norm(normal, axis=-1, keepdims=True) + 1e-9)
+    return normal / np.sqrt((normal * normal).sum(-1, keepdims=True) + 1e-12)

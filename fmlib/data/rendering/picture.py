@@ -18,6 +18,7 @@ from fmlib.data.rendering.skin import Skin
 from fmlib.data.rendering.worn import paint_ears, paint_glasses
 
 SUPER = 1.5  # the canvas has this many times the stored picture's pixels on a side
+TEXTURE = 1.3  # and the unwrapped head so many times the canvas's
 GRID = 80  # pixels on a side for which the visible surface point is computed
 BRIDGE, CHEEK = 0.12, 1.05  # where the lower face begins (y) and ends to the sides (angle)
 
@@ -54,7 +55,7 @@ def _region(cover: np.ndarray, side: int) -> np.ndarray:
 
 def _place_head(canvas: Sheet, scene: Scene) -> np.ndarray:
     """Paint, light and turn the head onto the canvas; returns the lower face's coverage."""
-    skin = Skin(scene.head, round(1.5 * canvas.size))
+    skin = Skin(scene.head, round(TEXTURE * canvas.size))
     paint_face(skin, scene)
     paint_mask(skin, scene)
     paint_scalp(skin, scene)
