@@ -1,0 +1,89 @@
+"""What the studies say follows from the numbers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmlib import studies
+from fmlib.config import PROFILES
+from fmlib.errors import UsageError
+from fmlib.stage import Stage
+
+
+def arms(**scores):
+    """An augmentation table of one size from lists of scores by arm, a seed each."""
+    rows = [(100, arm, seed, value) for arm, values in scores.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["per_class", "arm", "seed", "balanced_accuracy"])
+
+
+def test_verdicts_follow_from_paired_intervals():
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(0.8, 0.05, 10)  # seeds differ much, pairs little
+    noise = rng.normal(0, 0.004, (3, 10))
+    table = arms(
+        none=seeds,
+        classic=seeds + 0.05 + noise[0],
+        vae=seeds - 0.05 + noise[1],
+        **{"classic+vae": seeds + 0.05 + noise[2]},
+    )
+    gains = studies.gains(table).set_index("arm")
+    assert dict(gains.verdict) == {"classic": "helps", "vae": "hurts", "classic+vae": "cannot be told"}
+    assert (
+        (gains.low <= gains.difference).all()
+        and (gains.difference <= gains.high).all()
+        and (gains.pairs == 10).all()
+    )
+    said = studies.gain_sentences(gains.reset_index())
+    assert "Classic augmentation helps" in said and "VAE images hurt" in said and "make no difference" in said
+
+
+def fake_run(name, probability, labels):
+    table = pd.DataFrame({"split": "test", "label": labels, "group": np.arange(len(labels)).astype(str)})
+    return SimpleNamespace(
+        config=SimpleNamespace(optimizer=name), predictions=table.assign(probability=probability)
+    )
+
+
+def test_the_best_is_named_only_where_it_is_distinguishable():
+    labels = np.arange(400) % 2
+    rng = np.random.default_rng(0)
+    good, same = (np.clip(labels * 0.8 + 0.1 + rng.normal(0, 0.02, 400), 0, 1) for _ in range(2))
+    bad = rng.random(400)
+    stage = SimpleNamespace(seed=0)
+    tied = studies.verdict(
+        stage, [fake_run("adam", good, labels), fake_run("sgd", same, labels)], "optimizer"
+    )
+    assert "none of the others can be told apart" in tied
+    clear = studies.verdict(
+        stage, [fake_run("adam", good, labels), fake_run("asgd", bad, labels)], "optimizer"
+    )
+    assert clear.startswith("Adam scores highest") and "ASGD is worse" in clear
+
+
+def test_every_profile_spends_its_budget_on_any_number_of_images():
+    quick = PROFILES["quick"]
+    assert quick.epochs(1400, quick.budget) == 6 and quick.epochs(10_000, quick.budget) == quick.least_epochs
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"profile": "slow"}, "smoke, quick, full"),
+        ({"name": "dea"}, "dae"),
+        ({"seed": -1}, "seed"),
+        ({"dataset": "mnist"}, "mnist"),
+    ],
+)
+def test_a_stage_refuses_what_it_does_not_know(home, tmp_path, change, message):
+    asked = {
+        "name": "dae",
+        "dataset": "synthetic",
+        "profile": "smoke",
+        "seed": 0,
+        "external": [],
+        "out": tmp_path,
+    }
+    with pytest.raises(UsageError, match=message):
+        Stage(**(asked | change))
