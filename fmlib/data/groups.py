@@ -14,6 +14,7 @@ NAME_PATTERNS = (  # file names in which augmentation tools tell the origin; the
     re.compile(r"^(.+_(?:jpe?g|png|webp|bmp))\.rf\.[0-9a-f]{16,}$", re.IGNORECASE),  # Roboflow
     re.compile(r"^.+_original_(.+\.(?:jpe?g|png|bmp))_[0-9a-f-]{36}$", re.IGNORECASE),  # Augmentor
 )
+NUMBERED = re.compile(r"^[A-Za-z]+_(\d+)$")
 
 
 def name_origin(path: str) -> str:
@@ -23,6 +24,25 @@ def name_origin(path: str) -> str:
     return next((match[1] for match in matches if match), "")
 
 
+def numbered_originals(manifest: pd.DataFrame, origins: pd.Series) -> pd.Series:
+    """Give the originals of numbered copies the origin of their copies.
+
+    Keras numbers a folder's files by name, so `Augmented_7_...` was made from the eighth of the files that are no
+    copies. This is relied on only where there are exactly as many such files in a class as there are numbers.
+    """
+    names = manifest["path"].map(lambda path: PurePosixPath(path).name)
+    numbers = origins.str.extract(NUMBERED, expand=False)
+    origins = origins.copy()
+    for label in manifest["label"].unique():
+        mine = manifest["label"] == label
+        originals = names[mine & (origins == "")].sort_values()
+        copied = set(numbers[mine].dropna().astype(int))
+        if copied and names[originals.index].is_unique and copied == set(range(len(originals))):
+            prefix = origins[mine & numbers.notna()].iloc[0].rsplit("_", 1)[0]
+            origins[originals.index] = [f"{prefix}_{number}" for number in range(len(originals))]
+    return origins
+
+
 def keys(manifest: pd.DataFrame) -> pd.Series:
     """Each picture's own key of origin: what its source or its name tells, otherwise its content.
 
@@ -30,7 +50,7 @@ def keys(manifest: pd.DataFrame) -> pd.Series:
     """
     if "origin" in manifest:
         return "origin:" + manifest["origin"].astype(str)
-    origins = manifest["path"].map(name_origin)
+    origins = numbered_originals(manifest, manifest["path"].map(name_origin))
     return ("name:" + origins).where(origins != "", "sha256:" + manifest["sha256"].str[:16])
 
 

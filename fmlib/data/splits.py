@@ -10,7 +10,7 @@ from fmlib.errors import UsageError, known
 
 VALIDATION_SHARE = 0.1  # of the images that may train, where the test images are published
 TEST_SHARE = 0.2  # of all images, where they are not
-RANK = {"test": 0, "train": 1, "validation": 2}  # a group on several sides keeps only the first of these
+SIDES = ("train", "validation", "test")
 
 
 def schemes(manifest: pd.DataFrame) -> tuple[str, ...]:
@@ -23,8 +23,8 @@ def assign(manifest: pd.DataFrame, scheme: str = "grouped") -> pd.Series:
 
     `official`: as published, leaks and all; where no validation is published it is taken from train by group.
     `grouped`: no group has images on two sides. Published test images stay the test set and whatever shares a
-    group with one of them stands aside; the rest falls to train or validation by a hash of each image's own
-    origin, so that an added image never moves an old one between train and validation.
+    group with one of them stands aside; the rest falls to train or validation by a hash of the group's origin, so
+    that an added image never moves an old one between train and validation.
     """
     known("split", scheme, ("official", "grouped"))
     if scheme == "official" and not _published(manifest):
@@ -90,15 +90,26 @@ def _grouped(manifest: pd.DataFrame) -> pd.Series:
 
 
 def _divide(manifest: pd.DataFrame, validation: float, test: float = 0.0) -> pd.Series:
-    """Sides by a hash of each image's own key; of a group on several sides only the first by RANK stays."""
+    """Sides by a hash of each group's first key, in a fixed order in which telling names come before contents.
+
+    An image known by its content alone stands aside where its own hash says otherwise than its group's: so a
+    newcomer that joins its group can take it out of the training images, but never over to validation.
+    """
     own = manifest["key"] if "key" in manifest else manifest["group"]
+    untold = own.str.startswith("sha256:")
+    order = draw(own, "first") + untold
     number = draw(own, "split")
-    sides = pd.Series("train", index=manifest.index).mask(number < test + validation, "validation")
-    sides = sides.mask(number < test, "test")
+    leading = number[order.groupby(manifest["group"]).transform("idxmin")].set_axis(manifest.index)
+    sides = _side(leading, validation, test)
     for side in ["test", "validation"] if test else ["validation"]:
-        sides = _at_least_one(manifest, sides, number, side)
-    rank = sides.map(RANK)
-    return sides.where(rank == rank.groupby(manifest["group"]).transform("min"), "aside")
+        sides = _at_least_one(manifest, sides, leading, side)
+    astray = untold & (_side(number, validation, test) != _side(leading, validation, test))
+    return sides.mask(astray, "aside")
+
+
+def _side(number: pd.Series, validation: float, test: float) -> pd.Series:
+    sides = pd.Series("train", index=number.index).mask(number < test + validation, "validation")
+    return sides.mask(number < test, "test")
 
 
 def _at_least_one(manifest: pd.DataFrame, sides: pd.Series, number: pd.Series, side: str) -> pd.Series:
@@ -112,7 +123,7 @@ def _at_least_one(manifest: pd.DataFrame, sides: pd.Series, number: pd.Series, s
 
 
 def _check(manifest: pd.DataFrame, sides: pd.Series) -> None:
-    for side in RANK:
+    for side in SIDES:
         for label, name in enumerate(CLASSES):
             if not ((sides == side) & (manifest["label"] == label)).any():
                 raise UsageError(

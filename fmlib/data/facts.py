@@ -1,0 +1,127 @@
+"""The data stage's facts in the forms that its notebook shows: a data sheet, results rows, pairs, sentences."""
+
+import numpy as np
+import pandas as pd
+
+from fmlib.data import shortcuts, splits
+from fmlib.data.audit import Audit
+from fmlib.data.resolution import THROUGH, matched
+from fmlib.data.sources import Dataset
+from fmlib.data.splits import draw
+
+SEEN = tuple(name for name in shortcuts.SHORTCUTS if name not in shortcuts.FOUND_IN_FILES)
+
+
+def sheet(dataset: Dataset, audit: Audit) -> pd.DataFrame:
+    """The data sheet: what a reader has to know before using the set."""
+    table = dataset.manifest
+    scored = splits.views(table)
+    facts = dict(dataset.sheet) | {
+        "images": f"{len(table):,} ({table['label'].sum():,} with mask), {len(dataset.unreadable)} unreadable",
+        "sizes": f"{table['width'].min()}x{table['height'].min()} to {table['width'].max()}x{table['height'].max()} px",
+        "origins": f"{table['group'].nunique():,} groups; the largest holds {table['group'].value_counts().iloc[0]}",
+        "pictures of nothing": f"{len(audit.blank)}",
+        "groups with both labels": f"{len(audit.conflicts)}",
+        "views": f"test: {len(scored['test']):,} images; clean: {len(scored['clean']):,}",
+        "fingerprint": dataset.fingerprint,
+    }
+    return pd.DataFrame({"": facts.keys(), "value": facts.values()}).set_index("")
+
+
+def rows(audit: Audit, table: pd.DataFrame) -> list[dict]:
+    """Results rows of the stage: counts, leaks and what shortcuts score."""
+    leaked = audit.leaks.get("test", {"share an origin": 0, "images": 0})
+    counts = [
+        {"metric": "images", "value": audit.images},
+        {"metric": "unreadable", "value": len(audit.unreadable)},
+        {"metric": "duplicate_groups", "value": len(audit.groups), "n": audit.images},
+        {"metric": "leaked_test", "value": leaked["share an origin"], "n": leaked["images"], "view": "test"},
+    ]
+    found = [
+        {"metric": "shortcut_accuracy", "model": row.shortcut, "split": "grouped", "view": "test"}
+        | {"value": row.accuracy, "low": row.low, "high": row.high, "n": row.n}
+        for row in table.itertuples()
+    ]
+    return counts + found
+
+
+def samples(dataset: Dataset, count: int, seed: int) -> list[list[int]]:
+    """Rows to show of each class: the first `count` origins in the seed's order, one image each."""
+    table = dataset.manifest
+    order = table.assign(number=draw(table["path"], f"samples/{seed}")).sort_values("number")
+    order = order.drop_duplicates("group")
+    return [order.index[order["label"] == label][:count].tolist() for label in (0, 1)]
+
+
+def leaking_pairs(dataset: Dataset, count: int, seed: int) -> list[tuple[int, int, str]]:
+    """Rows of test images and of a training image of the same group, and how they differ if that is known."""
+    table = dataset.manifest
+    trained = (
+        table[table["split"] == "train"].reset_index().drop_duplicates("group").set_index("group")["index"]
+    )
+    leaked = table[(table["split"] == "test") & table["group"].isin(trained.index)]
+    leaked = leaked.assign(number=draw(leaked["path"], f"leaks/{seed}")).sort_values("number")
+    leaked = leaked.drop_duplicates("group")[:count]
+    return [
+        (row, int(trained[group]), _how(table, row, int(trained[group])))
+        for row, group in leaked["group"].items()
+    ]
+
+
+def _how(table: pd.DataFrame, test: int, train: int) -> str:
+    if table["sha256"][test] == table["sha256"][train]:
+        return "same bytes"
+    if "copy" not in table:
+        return ""
+    made = [name for name in (table["copy"][test], table["copy"][train]) if name]
+    return " + ".join(made)
+
+
+def matched_scores(dataset: Dataset, side: int, progress: bool = True) -> pd.DataFrame:
+    """What shortcuts score on the pixels that a model sees once resolution is matched."""
+    pixels = shortcuts.measured(
+        lambda row: matched(dataset.open(row), side, min(THROUGH, side)), len(dataset), progress
+    )
+    return scores(dataset, pixels, SEEN)
+
+
+def scores(dataset: Dataset, features: pd.DataFrame, names=tuple(shortcuts.SHORTCUTS)) -> pd.DataFrame:
+    """Shortcut scores on the published test images, fitted on the grouped training images."""
+    sides = splits.assign(dataset.manifest, "grouped").to_numpy()
+    train, test = np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
+    return shortcuts.scores(features, dataset.manifest["label"].to_numpy(), train, test, names)
+
+
+def leak_heading(audit: Audit) -> str:
+    """A heading and a paragraph that say how far the published test images leak."""
+    leak = audit.leaks.get("test")
+    if leak is None:
+        return "### This set publishes no test images, so nothing can leak into them\nThe split is made by group."
+    share = leak["share an origin"] / leak["images"]
+    return (
+        f"### {leak['share an origin']:,} of {leak['images']:,} test images ({share:.0%}) have a relative among the "
+        f"images to train and validate on\n{leak['same bytes']:,} of them are byte-identical to one. A network that "
+        f"learned these by heart would be counted as right. The `clean` view leaves all of them out; the grouped "
+        f"split keeps their relatives out of training."
+    )
+
+
+def shortcut_heading(table: pd.DataFrame) -> str:
+    """A heading and a paragraph that name the shortcuts far above chance."""
+    if table.empty:
+        return "### Too few images of each class to look for shortcuts"
+    strong, chance = shortcuts.strong(table), table["majority"].iloc[0]
+    if strong.empty:
+        best = table.loc[table["accuracy"].idxmax()]
+        return (
+            f"### No strong shortcut: the best one, {best.shortcut}, reaches {best.accuracy:.1%}\nAlways answering "
+            f"the same class scores {chance:.1%}; a shortcut is named from {shortcuts.FAR:.0%} above that."
+        )
+    first = strong.iloc[0]
+    others = ", ".join(f"{row.shortcut} {row.accuracy:.1%}" for row in strong[1:].itertuples())
+    return (
+        f"### {first.shortcut.capitalize()} alone tells the label of {first.accuracy:.1%} of the test images\n"
+        f"95% interval {first.low:.1%} to {first.high:.1%}; always answering one class scores {chance:.1%}. "
+        + (f"Also far above chance: {others}. " if others else "")
+        + "A classifier may score as high without having looked at any mask."
+    )
