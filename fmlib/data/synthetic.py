@@ -56,7 +56,7 @@ def render(seed: int, index: int, side: int = 96) -> Sample:
     if source != index:
         how = plan.alteration(seed, index)
         photo = alter(photo, how, stream(seed, index, "alter"))
-        attributes["yaw"] *= -1 if how == "mirror" else 1
+        attributes["yaw"] = 0.0 - attributes["yaw"] if how == "mirror" else attributes["yaw"]
     return Sample(*photo, label, {**attributes, "origin": source, "copy": how})
 
 
@@ -79,7 +79,7 @@ def write(folder: Path, images: int, seed: int = 0, side: int = 96, progress: bo
     Raises:
         UsageError: `folder` exists and is not empty, cannot be written, or `images` is below 20.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     _check(seed, 0, side)
     if images < FEWEST:
         raise UsageError(f"a synthetic set needs at least {FEWEST} images, got {images}")

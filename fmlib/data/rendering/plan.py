@@ -8,6 +8,7 @@ from fmlib.data.rendering.scene import stream
 BLOCK = 20
 SPLITS = ("Train",) * 7 + ("Validation",) + ("Test",) * 2
 COPIES = ("mirror", "zoom", "rotate", "recompress")
+TRIES = 64  # candidates drawn for a copy's origin; each will do with a chance of 0.44
 PLANTED = 0.125  # share of the images that are altered copies; images without a possible origin stay new
 
 
@@ -22,7 +23,7 @@ def origin(seed: int, index: int) -> int:
     if not _copied(seed, index):
         return index
     label = slot(seed, index)[0]
-    for candidate in stream(seed, index, "origin").permutation(index)[:200].tolist():
+    for candidate in stream(seed, index, "origin").integers(max(index, 1), size=TRIES).tolist():
         if not _copied(seed, candidate) and slot(seed, candidate)[0] == label:
             return candidate
     return index
