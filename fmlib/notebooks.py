@@ -29,7 +29,7 @@ _kernels: "WeakSet[Kernel]" = WeakSet()
 class Kernel(AsyncKernelManager):
     """A kernel of this interpreter, whatever is registered on the machine; it is spoken to by files, not by ports.
 
-    Ports are chosen first and opened later, so that kernels which start at once may collide (not on POSIX systems here).
+    Ports are chosen first and opened later, so that kernels which start at once may collide (still so on Windows).
     """
 
     def __init__(self, **traits):

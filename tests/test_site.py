@@ -1,0 +1,354 @@
+"""The website: what data may put into it, what it says, and how a browser sees it."""
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import browser
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from fmlib import pages, site, summary
+from fmlib.sanitise import sanitised
+
+EVIL = "<script>alert(1)</script>.png"
+
+
+def picture(width: int = 40, height: int = 20) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def notebook(*outputs, source: str = "x = 1", tags=(), prose: str = "# 02 · Title\n\nThe question?"):
+    """A notebook with one code cell that has these outputs."""
+    cell = new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+    made = new_notebook(
+        cells=[new_markdown_cell(prose), cell, new_markdown_cell("## What we learned\n\nMuch.")]
+    )
+    made.metadata["fmlib"] = {"context": "c", "seconds": 100.0, "failure": None}
+    return made
+
+
+def shown(kind: str, value: str, metadata: dict | None = None):
+    return new_output("display_data", {kind: value}, metadata={kind: metadata or {}})
+
+
+def page(made, folder: Path, name: str = "02_classifier") -> pages.Page:
+    (folder / "reports").mkdir(exist_ok=True)
+    return pages.read(name, made, folder)
+
+
+def row(model: str, value: float | None, **fields) -> dict:
+    plain = {
+        "stage": "metrics",
+        "optimizer": "adam",
+        "activation": None,
+        "augmentation": "classic",
+        "train_size": None,
+    }
+    plain |= {
+        "split": "grouped",
+        "view": "test",
+        "metric": "f1",
+        "low": None,
+        "high": None,
+        "n": 400,
+        "seed": 0,
+    }
+    return plain | {"model": model, "value": value, "run": "r"} | fields
+
+
+def scored(model: str, value: float, half: float = 0.01, **fields) -> dict:
+    return row(model, value, low=value - half, high=value + half, **fields)
+
+
+# --- what comes from data is text ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<p>{EVIL}</p>",
+        "<p onclick='alert(1)'>x</p>",
+        "<a href='javascript:alert(1)'>x</a>",
+        "<img src=x onerror=alert(1)>",
+        "<img src='https://example.org/spy.png'>",
+        "<iframe src='https://example.org'></iframe>",
+        "<svg onload=alert(1)></svg>",
+        "<table><tr><td style='background:url(https://example.org/x)'>1</td></tr></table>",
+        "<style>body { background: url(https://example.org/x) }</style>",
+        "<link rel=stylesheet href=https://example.org/x.css>",
+        "<form action=https://example.org><input name=q></form>",
+        "<math><mtext></mtext><script>alert(1)</script></math>",
+    ],
+)
+def test_html_from_data_can_neither_run_nor_load(html):
+    soup = BeautifulSoup(f"<div>{sanitised(html)}</div>", "html.parser")
+    assert not soup.find_all(["script", "iframe", "svg", "style", "link", "form", "input", "math", "object"])
+    for tag in soup.find_all():
+        assert not [name for name in tag.attrs if name.startswith("on")]
+        assert not re.match(r"(?!data:image)", tag.get("src", "data:image"))
+        assert "javascript" not in tag.get("href", "")
+        assert "url" not in tag.get("style", "")
+
+
+def test_a_file_name_that_is_a_script_is_shown_as_its_text(tmp_path):
+    outputs = [
+        shown("text/markdown", f"* {EVIL}"),
+        shown("text/plain", EVIL),
+        shown("text/html", f"<b>{EVIL}</b>"),
+    ]
+    outputs += [
+        new_output("stream", name="stdout", text=EVIL),
+        shown("image/png", picture(), {"alt": f'">{EVIL}'}),
+    ]
+    outputs += [new_output("error", ename="E", evalue=EVIL, traceback=[EVIL])]
+    body = BeautifulSoup(page(notebook(*outputs), tmp_path).body, "html.parser")
+    assert not body.find_all("script")
+    assert body.get_text().count(EVIL) >= 6
+    assert EVIL in body.img["alt"]
+
+
+def test_names_of_classes_and_folders_are_escaped_on_the_index(tmp_path):
+    results = facts() | {"rows": [scored(f"a{EVIL}", 0.9, view=f'external:"{EVIL}')]}
+    results["dataset"] = {"name": f"'\"{EVIL}", "fingerprint": "f", "images": 3, "licence": EVIL}
+    site.render(tmp_path, results, {})
+    index = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    assert not index.find_all("script")
+    assert f"'\"{EVIL}" in index.get_text()
+
+
+def facts() -> dict:
+    environment = {
+        "python": "3",
+        "packages": {"torch": "2"},
+        "platform": "Linux",
+        "device": "cpu",
+        "cpu_count": 2,
+    }
+    return {
+        "schema": 1,
+        "dataset": {"name": "synthetic"},
+        "profile": "smoke",
+        "seed": 0,
+        "commit": None,
+        "environment": environment,
+        "elapsed_s": {"02_classifier": 100.0},
+        "rows": [],
+    }
+
+
+# --- a page -------------------------------------------------------------------------------------------------
+
+
+def test_progress_bars_and_widgets_are_gone_and_prints_stay(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "  0%|   | 0/9"}
+    outputs = [new_output("stream", name="stderr", text="50%|#####"), new_output("display_data", widget)]
+    outputs += [new_output("stream", name="stdout", text="1 of 2\r2 of 2\nready")]
+    body = page(notebook(*outputs), tmp_path).body
+    assert "%|" not in body
+    assert "1 of 2" not in body
+    assert "2 of 2\nready" in body
+
+
+def test_code_is_folded_and_plumbing_is_not_shown(tmp_path):
+    body = BeautifulSoup(page(notebook(source="answer = 42"), tmp_path).body, "html.parser")
+    assert "answer" in body.select_one("details.code:not([open])").get_text()
+    assert "answer" not in page(notebook(source="answer = 42", tags=["plumbing"]), tmp_path).body
+    assert "Parameters of this run" in page(notebook(tags=["injected-parameters"]), tmp_path).body
+
+
+def test_headings_from_prose_and_from_results_make_the_outline(tmp_path):
+    read = page(notebook(shown("text/markdown", "## F1 is 0.98\n\n## F1 is 0.98")), tmp_path)
+    assert (read.title, read.question, read.number) == ("02 · Title", "The question?", "02")
+    assert [heading.text for heading in read.headings] == ["F1 is 0.98", "F1 is 0.98", "What we learned"]
+    assert len({heading.id for heading in read.headings}) == 3
+    assert all(f'id="{heading.id}"' in read.body for heading in read.headings)
+
+
+def test_a_figure_is_its_file_with_number_caption_alt_and_size(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "roc_curves.png").write_bytes(base64.b64decode(picture()))
+    outputs = [
+        shown("image/png", picture(), {"figure": "roc_curves", "alt": "Four curves"}),
+        shown("image/png", picture()),
+    ]
+    read = page(notebook(*outputs), tmp_path)
+    first, second = BeautifulSoup(read.body, "html.parser").find_all("figure")
+    assert (first.img["src"], first.img["alt"]) == ("../figures/roc_curves.png", "Four curves")
+    assert (first.img["width"], first.img["height"]) == ("40", "20")
+    assert first.figcaption.get_text() == "Figure 1. Four curves"
+    assert second.img["alt"]
+    assert (tmp_path / "reports" / second.img["src"]).resolve().is_file()
+    assert [figure["name"] for figure in site.gallery(tmp_path, [read])] == ["roc_curves"]
+
+
+def test_a_figure_name_that_leads_elsewhere_is_not_followed(tmp_path):
+    read = page(notebook(shown("image/png", picture(), {"figure": "../../etc/passwd"})), tmp_path)
+    assert read.pictures[0].path.startswith("reports/02_classifier-")
+
+
+def test_tables_scroll(tmp_path):
+    table = "<div><style scoped>.a{}</style><table class='dataframe'><tr><th>a</th></tr></table></div>"
+    body = BeautifulSoup(page(notebook(shown("text/html", table)), tmp_path).body, "html.parser")
+    assert body.table.parent["class"] == ["scroll"]
+    assert body.table.parent["tabindex"] == "0"
+
+
+def test_links_between_notebooks_lead_to_pages_and_dead_ones_are_text(tmp_path):
+    prose = "# T\n\n[six](06_metrics.ipynb) [code](../fmlib/training.py) [web](https://example.org) [top](#t)"
+    body = BeautifulSoup(page(notebook(prose=prose), tmp_path).body, "html.parser")
+    assert {link["href"] for link in body.find_all("a")} == {"06_metrics.html", "https://example.org", "#t"}
+    assert "code" in body.get_text()
+
+
+# --- the answer ---------------------------------------------------------------------------------------------
+
+
+def test_the_answer_names_the_best_honest_model_and_the_leak():
+    rows = [scored("resnet18", 0.95), scored("alexnet", 0.90), scored("resnet18", 0.97, split="official")]
+    rows += [row("resnet18", 0.02, metric="f1_leak", split="official", low=0.01, high=0.03)]
+    found = summary.summarise(rows)
+    assert (found["best"].model, found["leak"]["gain"]) == ("resnet18", 0.02)
+    assert "0.950 (95 % interval 0.940 to 0.960)" in found["answer"]
+    assert "0.020 more (paired difference +0.010 to +0.030)" in found["answer"]
+
+
+def test_the_leak_is_that_of_a_model_trained_both_ways_and_may_be_chance():
+    rows = [scored("alexnet", 0.96), scored("resnet18", 0.95), scored("resnet18", 0.94, split="official")]
+    rows += [row("resnet18", -0.01, metric="f1_leak", split="official", low=-0.03, high=0.01)]
+    answer = summary.summarise(rows)["answer"]
+    assert "AlexNet, reaches an F1 of 0.960" in answer
+    assert "ResNet-18 scores 0.010 less (paired difference -0.030 to +0.010, which may be chance)" in answer
+
+
+def test_without_results_the_index_says_so(tmp_path):
+    site.render(tmp_path, facts(), {})
+    assert "no classifier scored" in (tmp_path / "index.html").read_text()
+
+
+def test_a_value_is_marked_only_where_no_other_interval_reaches_it():
+    clear = summary.summarise([scored("resnet18", 0.95), scored("alexnet", 0.90)])["tables"][0]
+    assert [line["cells"][0]["best"] for line in clear["lines"]] == [True, False]
+    near = summary.summarise([scored("resnet18", 0.95), scored("alexnet", 0.94)])["tables"][0]
+    assert [line["cells"][0]["best"] for line in near["lines"]] == [False, False]
+
+
+def test_seeds_are_averaged_and_widen_the_interval():
+    rows = [scored("resnet18", value, seed=seed) for seed, value in enumerate((0.90, 0.94))]
+    best = summary.summarise(rows)["best"]
+    assert best.value == pytest.approx(0.92)
+    error = 2 * 0.0282842712 / 2**0.5  # two standard errors of the mean of the two seeds
+    assert best.high - best.value == pytest.approx((0.01**2 + error**2) ** 0.5)
+
+
+# --- the browser --------------------------------------------------------------------------------------------
+
+needs_browser = pytest.mark.skipif(
+    browser.find() is None, reason="no Chromium here (apt-get install chromium)"
+)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser.Browser() as opened:
+        yield opened
+
+
+@needs_browser
+def test_the_browser_tells_of_messages_failures_and_requests(chromium, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<img src='https://example.invalid/x.png'><script>console.log('hello'); nothing.there</script>"
+    )
+    visit = chromium.open(bad.as_uri())
+    assert "hello" in visit.messages
+    assert "https://example.invalid/x.png" in visit.requests
+    assert visit.failures
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_page_is_quiet_keeps_to_its_folder_and_fits(chromium, smoke_report, width, dark):
+    folder = smoke_report.folder
+    paths = [folder / "index.html", *sorted((folder / "reports").glob("*.html"))]
+    assert len(paths) == 7
+    for path in paths:
+        visit = chromium.open(path.as_uri(), width, dark)
+        assert visit.messages == [], path.name
+        assert visit.failures == [], path.name
+        outside = [url for url in visit.requests if not url.startswith((folder.as_uri(), "data:"))]
+        assert outside == [], path.name
+        assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
+        assert chromium.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)"), (
+            path.name
+        )
+        assert chromium.evaluate("[...document.images].every(i => i.alt.trim())"), path.name
+        assert chromium.evaluate(CONTRAST) == [], path.name
+
+
+# Text whose contrast with the first opaque background behind it is below AA, as WCAG computes it.
+CONTRAST = """(() => {
+  const parts = colour => (colour.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const light = colour => parts(colour).slice(0, 3).map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = element => {
+    for (let e = element; e; e = e.parentElement) {
+      const c = getComputedStyle(e).backgroundColor;
+      if (parts(c)[3] !== 0) return c;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  document.querySelectorAll('details').forEach(details => details.open = true);
+  const poor = new Set();
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; node = walker.nextNode();) {
+    const element = node.parentElement, style = getComputedStyle(element);
+    if (!node.textContent.trim() || !element.checkVisibility()) continue;
+    const [a, b] = [light(style.color), light(behind(element))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) poor.add(`${element.tagName}.${element.className} ${ratio.toFixed(2)}`);
+  }
+  return [...poor];
+})()"""
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_answer_is_within_the_first_screen(chromium, smoke_report, width):
+    chromium.open((smoke_report.folder / "index.html").as_uri(), width)
+    assert chromium.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom") < 900
+    assert re.search(r"F1 of \d\.\d{3}", chromium.evaluate("document.querySelector('.answer').innerText"))
+
+
+@pytest.mark.slow
+def test_every_link_and_anchor_of_the_site_leads_somewhere(smoke_report):
+    paths = [smoke_report.folder / "index.html", *(smoke_report.folder / "reports").glob("*.html")]
+    soups = {path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in paths}
+    for path, soup in soups.items():
+        for link in soup.find_all("a", href=True):
+            if re.match(r"https?:|mailto:", link["href"]):
+                continue
+            target, _, anchor = link["href"].partition("#")
+            file = (path.parent / target).resolve() if target else path
+            assert file.is_file(), f"{path.name}: {link['href']}"
+            if anchor:
+                assert soups[file].find(id=anchor), f"{path.name}: {link['href']}"
+
+
+@pytest.mark.slow
+def test_the_site_is_small(smoke_report):
+    sizes = {path: path.stat().st_size for path in smoke_report.folder.rglob("*") if path.is_file()}
+    assert sum(sizes.values()) < 15_000_000
+    index = sizes[smoke_report.folder / "index.html"]
+    index += sum(size for path, size in sizes.items() if path.parent.name == "thumbnails")
+    assert index < 1_000_000
