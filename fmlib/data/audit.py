@@ -117,7 +117,8 @@ def leaks(table: pd.DataFrame) -> dict:
 
 def _shortcuts(dataset: Dataset, progress: bool) -> list[dict]:
     try:
-        sides = splits.assign(dataset.manifest, "grouped").to_numpy()
+        as_published = splits.schemes(dataset.manifest)[0]
+        sides = splits.assign(dataset.manifest, as_published).to_numpy()
     except UsageError:  # too small, or one class only: nothing can be told from it
         return []
     features = shortcuts.of(dataset, progress)

@@ -28,8 +28,8 @@ def sheet(dataset: Dataset, audit: Audit) -> pd.DataFrame:
     return pd.DataFrame({"": facts.keys(), "value": facts.values()}).set_index("")
 
 
-def rows(audit: Audit, table: pd.DataFrame) -> list[dict]:
-    """Results rows of the stage: counts, leaks and what shortcuts score."""
+def rows(audit: Audit, scored: dict[str, pd.DataFrame]) -> list[dict]:
+    """Results rows of the stage: counts, leaks and what shortcuts score (split -> table of `scores`)."""
     leaked = audit.leaks.get("test", {"share an origin": 0, "images": 0})
     counts = [
         {"metric": "images", "value": audit.images},
@@ -38,8 +38,9 @@ def rows(audit: Audit, table: pd.DataFrame) -> list[dict]:
         {"metric": "leaked_test", "value": leaked["share an origin"], "n": leaked["images"], "view": "test"},
     ]
     found = [
-        {"metric": "shortcut_accuracy", "model": row.shortcut, "split": "grouped", "view": "test"}
+        {"metric": "shortcut_accuracy", "model": row.shortcut, "split": split, "view": "test"}
         | {"value": row.accuracy, "low": row.low, "high": row.high, "n": row.n}
+        for split, table in scored.items()
         for row in table.itertuples()
     ]
     return counts + found
@@ -85,9 +86,11 @@ def matched_scores(dataset: Dataset, side: int, progress: bool = True) -> pd.Dat
     return scores(dataset, pixels, SEEN)
 
 
-def scores(dataset: Dataset, features: pd.DataFrame, names=tuple(shortcuts.SHORTCUTS)) -> pd.DataFrame:
-    """Shortcut scores on the published test images, fitted on the grouped training images."""
-    sides = splits.assign(dataset.manifest, "grouped").to_numpy()
+def scores(
+    dataset: Dataset, features: pd.DataFrame, names=tuple(shortcuts.SHORTCUTS), scheme: str = "grouped"
+) -> pd.DataFrame:
+    """Shortcut scores on the test images, fitted on a split's training images."""
+    sides = splits.assign(dataset.manifest, scheme).to_numpy()
     train, test = np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
     return shortcuts.scores(features, dataset.manifest["label"].to_numpy(), train, test, names)
 
@@ -125,3 +128,47 @@ def shortcut_heading(table: pd.DataFrame) -> str:
         + (f"Also far above chance: {others}. " if others else "")
         + "A classifier may score as high without having looked at any mask."
     )
+
+
+def balance_sentence(table: pd.DataFrame, sides: dict[str, pd.Series]) -> str:
+    """A paragraph on class shares and on what the grouped split costs."""
+    share = table["label"].mean()
+    aside = sides["grouped"] == "aside"
+    text = f"{share:.0%} of all images show a mask worn properly."
+    if aside.any():
+        masked = table.loc[aside, "label"].mean()
+        text += (
+            f" The grouped split leaves {aside.sum():,} images ({aside.mean():.0%}) aside, {masked:.0%} of them "
+            f"with a mask, and trains on {(sides['grouped'] == 'train').sum():,}."
+        )
+    return text
+
+
+def lesson(audit: Audit, table: pd.DataFrame, scored: dict[str, np.ndarray], manifest: pd.DataFrame) -> str:
+    """Which view to trust and why, and what to watch for."""
+    clean = manifest["label"].iloc[scored["clean"]]
+    points = [_view_advice(len(scored["test"]), int((clean == 0).sum()), int((clean == 1).sum()))]
+    if audit.leaks.get("test", {}).get("share an origin"):
+        points.append(
+            "Train on the grouped split; the official split's score beside it is what leaking is worth."
+        )
+    for row in shortcuts.strong(table).head(2).itertuples():
+        points.append(
+            f"A test score is to be read beside {row.accuracy:.1%}, which {row.shortcut} alone reaches; external "
+            "images tell whether more than that was learned."
+        )
+    if audit.blank:
+        points.append(f"{len(audit.blank)} images show nothing; they are no evidence of a common origin.")
+    return "\n".join(f"* {point}" for point in points)
+
+
+def _view_advice(test: int, without: int, masked: int) -> str:
+    if test == without + masked:
+        return f"No test image has a relative among the training images: `clean` equals `test` ({test:,} images)."
+    text = f"Of {test:,} test images {without + masked:,} are clean: {without:,} without and {masked:,} with a mask. "
+    if min(without, masked) < shortcuts.LEAST:
+        return text + (
+            "That is too few of one class to judge a classifier by: trust `test` after training on the grouped "
+            "split, where none of them has a relative, and external images."
+        )
+    return text + "Scores on `clean` are free of leaks whatever split a model was trained on."
