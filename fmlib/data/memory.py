@@ -20,7 +20,6 @@ def recall(name: str, columns: dict) -> pd.DataFrame | None:
     reading = {
         "keep_default_na": False,
         "encoding_errors": "surrogateescape",
-        "float_precision": "round_trip",
     }
     try:
         return pd.read_csv(place(name), dtype=columns, **reading)[list(columns)]

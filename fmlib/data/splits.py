@@ -101,7 +101,7 @@ def _divide(manifest: pd.DataFrame, validation: float, test: float = 0.0) -> pd.
     number = draw(own, "split")
     leading = number[order.groupby(manifest["group"]).transform("idxmin")].set_axis(manifest.index)
     sides = _side(leading, validation, test)
-    for side in ["test", "validation"] if test else ["validation"]:
+    for side in SIDES if test else SIDES[:2]:
         sides = _at_least_one(manifest, sides, leading, side)
     astray = untold & (_side(number, validation, test) != _side(leading, validation, test))
     return sides.mask(astray, "aside")
@@ -113,12 +113,14 @@ def _side(number: pd.Series, validation: float, test: float) -> pd.Series:
 
 
 def _at_least_one(manifest: pd.DataFrame, sides: pd.Series, number: pd.Series, side: str) -> pd.Series:
-    """In a tiny set, give a side that lacks a class the training group of it that has the lowest number."""
+    """In a tiny set, give a side that lacks a class the first group of it on the side that has most groups."""
     for label in manifest["label"].unique():
         mine = manifest["label"] == label
-        training = number[mine & (sides == "train")]
-        if not (mine & (sides == side)).any() and manifest["group"][training.index].nunique() > 1:
-            sides = sides.mask(manifest["group"] == manifest["group"][training.idxmin()], side)
+        if not (mine & (sides == side)).any():
+            spread = manifest[mine].groupby(sides[mine])["group"].nunique()
+            if spread.max() > 1:
+                donors = number[mine & (sides == spread.idxmax())]
+                sides = sides.mask(manifest["group"] == manifest["group"][donors.idxmin()], side)
     return sides
 
 

@@ -1,0 +1,230 @@
+"""Loading folders: every layout is found, every odd file is read or listed with its reason, nothing is written."""
+
+import os
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fmlib.config import REPO
+from fmlib.data import pictures, sources
+from fmlib.errors import FmlibError, UsageError
+
+SHARED = REPO.parent / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("FMLIB_FACE_MASK_12K", raising=False)
+
+
+def picture(seed, side=40):
+    """A smooth random picture that no other seed's is like."""
+    values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def fill(folder, seeds):
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in seeds:
+        picture(seed).save(folder / f"{seed}.png")
+
+
+def both(root, *splits, each=6):
+    for number, split in enumerate(splits or [""]):
+        fill(root / split / "WithMask", range(100 * number, 100 * number + each))
+        fill(root / split / "WithoutMask", range(100 * number + 50, 100 * number + 50 + each))
+    return root
+
+
+@pytest.mark.parametrize("with_mask, without", [("with_mask", "Without Mask"), ("WITHMASK", "without-mask")])
+@pytest.mark.parametrize("wrap", ["", "wrapping folder"])
+def test_layouts_are_found_whatever_case_and_separators(tmp_path, with_mask, without, wrap):
+    root = tmp_path / "set" / wrap
+    for split in ("TRAIN", "val", "Test"):
+        fill(root / split / with_mask, range(3))
+        fill(root / split / without, range(3, 6))
+    table = sources.load(str(tmp_path / "set"), progress=False).manifest
+    assert table.groupby(["split", "label"]).size().tolist() == [3] * 6
+    assert set(table["split"]) == {"train", "validation", "test"}
+    assert table["path"].is_monotonic_increasing
+
+
+def test_manifest_tells_size_bytes_and_content(tmp_path):
+    data = sources.load(str(both(tmp_path / "set")), progress=False)
+    row = data.manifest.iloc[0]
+    assert (row["width"], row["height"]) == data.open(0).size == (40, 40)
+    assert row["bytes"] == (data.root / row["path"]).stat().st_size
+    assert data.manifest["phash"].dtype == np.uint64
+    assert len(data.fingerprint) == 16
+
+
+def test_second_load_reads_only_what_changed(tmp_path, monkeypatch):
+    root = both(tmp_path / "set")
+    first = sources.load(str(root), progress=False)
+    opened = []
+    read = pictures.read_bytes
+    monkeypatch.setattr(pictures, "read_bytes", lambda path: opened.append(path.name) or read(path))
+    assert sources.load(str(root), progress=False).fingerprint == first.fingerprint
+    assert not opened
+    fill(root / "WithMask", [77])
+    assert sources.load(str(root), progress=False).fingerprint != first.fingerprint
+    assert opened == ["77.png"]
+
+
+def test_nothing_is_written_into_the_folder(tmp_path):
+    root = both(tmp_path / "set")
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    sources.load(str(root), progress=False)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_broken_files_are_listed_with_the_reason(tmp_path):
+    root = both(tmp_path / "set")
+    folder = root / "WithMask"
+    picture(1, 200).save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:900])
+    (folder / "text.png").write_text("no picture")
+    (folder / "empty.jpg").touch()
+    (folder / "dangling.jpg").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "pipe.jpg")
+    Image.new("1", (20000, 20000)).save(folder / "bomb.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = sources.load(str(root), progress=False)
+    reasons = {path.split("/")[1]: reason for path, reason in data.unreadable.to_numpy()}
+    assert set(reasons) == {"cut.jpg", "text.png", "empty.jpg", "dangling.jpg", "pipe.jpg", "bomb.png"}
+    assert "truncated" in reasons["cut.jpg"]
+    assert reasons["text.png"] == "not an image file"
+    assert "0 bytes" in reasons["empty.jpg"]
+    assert "megapixels" in reasons["bomb.png"]
+    assert len(data) == 12
+
+
+def test_links_in_a_circle_and_nested_folders_with_any_name(tmp_path):
+    root = both(tmp_path / "set")
+    fill(root / "WithMask" / "más" / "マスク", [901])
+    (root / "WithMask" / "más" / "again").symlink_to(root / "WithMask")
+    picture(902).save(root / "WithMask" / "A.png")
+    picture(903).save(root / "WithMask" / "a.png")
+    picture(904).save(os.fsencode(root / "WithMask") + b"/\xff.png", format="png")
+    (root / "WithMask" / ".DS_Store").touch()
+    data = sources.load(str(root), progress=False)
+    assert len(data) == 16
+    assert "WithMask/más/マスク/901.png" in set(data.manifest["path"])
+    assert sources.load(str(root), progress=False).fingerprint == data.fingerprint
+    assert data.unreadable.empty
+
+
+def test_every_kind_of_picture_opens_as_eight_bit_rgb(tmp_path):
+    grey = np.linspace(0, 65535, 30 * 20).reshape(20, 30).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    picture(1).convert("CMYK").save(tmp_path / "cmyk.jpg")
+    clear = picture(2).convert("RGBA")
+    clear.putalpha(0)
+    clear.save(tmp_path / "clear.png")
+    picture(3).quantize(16).save(tmp_path / "palette.gif", transparency=0)
+    picture(4).save(tmp_path / "film.gif", save_all=True, append_images=[picture(5)])
+    for path in sorted(tmp_path.iterdir()):
+        if path.is_file():
+            assert pictures.open_rgb(path).mode == "RGB"
+    deep = np.asarray(pictures.open_rgb(tmp_path / "deep.png"))
+    assert (deep.min(), deep.max()) == (0, 255)
+    assert np.asarray(pictures.open_rgb(tmp_path / "clear.png")).min() == 255
+    first = np.asarray(pictures.open_rgb(tmp_path / "film.gif")).astype(int)
+    assert np.abs(first - np.asarray(picture(4))).mean() < 12
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    image = Image.new("RGB", (30, 20))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    assert pictures.open_rgb(tmp_path / "turned.jpg").size == (20, 30)
+
+
+def test_misuse_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "empty").mkdir()
+    fill(tmp_path / "one" / "WithMask", range(5))
+    both(tmp_path / "few", each=2)
+    (tmp_path / "hollow" / "WithMask").mkdir(parents=True)
+    cases = {
+        "no-such-set": "neither a folder nor one of synthetic, face-mask-12k",
+        str(tmp_path / "missing"): "does not exist",
+        str(tmp_path / "empty"): "no class folders",
+        str(tmp_path / "one"): "both classes are needed",
+        str(tmp_path / "few"): "only 2 origins",
+        str(tmp_path / "hollow"): "no readable image",
+    }
+    for dataset, message in cases.items():
+        with pytest.raises(UsageError, match=message):
+            sources.load(dataset, progress=False)
+
+
+def test_external_folder_may_hold_one_class(tmp_path):
+    fill(tmp_path / "theirs" / "WithMask", range(2))
+    data = sources.external(tmp_path / "theirs", progress=False)
+    assert (data.name, len(data)) == ("theirs", 2)
+
+
+def test_sample_of_a_folder_takes_whole_groups(tmp_path):
+    root = both(tmp_path / "set", each=20)
+    for number in range(20):
+        shutil.copy(root / "WithMask" / "0.png", root / "WithMask" / f"copy{number}.png")
+    data = sources.load(str(root), images=30, progress=False)
+    whole = sources.load(str(root), progress=False).manifest
+    for group, part in data.manifest.groupby("group"):
+        assert len(part) == (whole["group"] == group).sum()
+
+
+def test_kaggle_download_goes_into_data_and_failure_names_the_remedy(tmp_path, monkeypatch):
+    import kagglehub
+
+    monkeypatch.setattr(sources, "REPO", tmp_path)
+    (tmp_path / "data").mkdir()
+
+    def offline(handle, output_dir):
+        raise ConnectionError("Name or service not known")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", offline)
+    with pytest.raises(FmlibError, match=r"Kaggle \(Name or service.*FMLIB_FACE_MASK_12K") as caught:
+        sources.load("face-mask-12k", progress=False)
+    assert caught.value.exit_status == 1
+    asked = []
+    monkeypatch.setattr(
+        kagglehub,
+        "dataset_download",
+        lambda handle, output_dir: (
+            asked.append(handle) or both(tmp_path / "data" / "face-mask-12k.partial" / "Set")
+        ),
+    )
+    for _ in range(2):  # the second load finds the copy
+        data = sources.load("face-mask-12k", progress=False)
+    assert asked == ["ashishjangra27/face-mask-12k-images-dataset"]
+    assert data.root == tmp_path / "data" / "face-mask-12k" / "Set"
+    assert data.sheet["licence"].startswith("CC0")
+
+
+def test_variable_names_an_existing_copy(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_FACE_MASK_12K", str(tmp_path / "gone"))
+    with pytest.raises(UsageError, match="FMLIB_FACE_MASK_12K names"):
+        sources.load("face-mask-12k")
+    monkeypatch.setenv("FMLIB_FACE_MASK_12K", str(both(tmp_path / "copy")))
+    assert sources.load("face-mask-12k", progress=False).name == "face-mask-12k"
+
+
+def test_synthetic_set_knows_origins_and_attributes():
+    data = sources.load("synthetic", images=40, progress=False)
+    assert len(data) == 40
+    assert {"wear", "origin", "skin_tone"} <= set(data.attributes)
+    assert data.manifest["group"].str.startswith("origin:").all()
+    assert data.manifest.groupby("origin")["group"].nunique().max() == 1
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared photographs")
+def test_real_photographs_load():
+    data = sources.external(SHARED / "external-dev", progress=False)
+    assert (len(data), len(data.unreadable)) == (600, 0)
