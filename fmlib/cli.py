@@ -56,7 +56,7 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
         cell_limit=cell_limit,
     )
-    failures = reports.build(request, say=click.echo)
+    failures = reports.build(request)
     for failure in failures:
         click.echo(f"Error: {failure}", err=True)
     click.echo(f"{request.folder / 'index.html'}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from markupsafe import Markup
 from nbconvert import HTMLExporter
 from nbconvert.filters import strip_ansi
@@ -101,12 +101,14 @@ def read(name: str, notebook: NotebookNode, folder: Path) -> Page:
         for place, output in enumerate(cell.get("outputs", []))
         if (mime := _shown_picture(output))
     ]
+    _prefer_given_parameters(notebook)
     exporter = ReportExporter(
         template_name="report", extra_template_basedirs=[str(TEMPLATES)], exclude_anchor_links=True
     )
     html, _ = exporter.from_notebook_node(notebook)
     soup = BeautifulSoup(html, "html.parser")
     _number_figures(soup)
+    _dress_tables(soup)
     _mend_links(soup, folder)
     headings = _outline(soup)
     facts = notebook.metadata.get("fmlib", {})
@@ -121,6 +123,15 @@ def read(name: str, notebook: NotebookNode, folder: Path) -> Page:
         facts.get("seconds", 0.0),
         facts.get("failure"),
     )
+
+
+def _prefer_given_parameters(notebook: NotebookNode) -> None:
+    """Show the parameters of this run in place of the defaults."""
+    tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+    if any("injected-parameters" in tag for tag in tags):
+        for tag in tags:
+            if "parameters" in tag:
+                tag.append("plumbing")
 
 
 def _shown_picture(output: NotebookNode) -> str | None:
@@ -152,15 +163,39 @@ def _place(output: NotebookNode, mime: str, folder: Path, spare: str, page: str)
 
 
 def _number_figures(soup: BeautifulSoup) -> None:
-    """Begin every caption with its figure's number on the page; wrap tables so that they scroll."""
+    """Begin every caption with its figure's number on the page."""
     for number, figure in enumerate(soup.find_all("figure"), start=1):
         caption = figure.find("figcaption") or figure.append(soup.new_tag("figcaption")) or figure.figcaption
         mark = soup.new_tag("b")
         mark.string = f"Figure {number}. " if caption.get_text() else f"Figure {number}"
         caption.insert(0, mark)
+
+
+def _dress_tables(soup: BeautifulSoup) -> None:
+    """Let tables scroll, begin columns of words at the left, drop the lines of pandas' heads that say nothing."""
     for table in soup.find_all("table"):
+        for line in table.select("thead tr"):
+            if not line.get_text().strip():
+                line.decompose()
+        for head in table.select("thead th"):
+            if not head.get_text().strip():
+                head.name = "td"
+        _align(table)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
         table.parent["aria-label"] = "Table"
+
+
+def _align(table: Tag) -> None:
+    """Mark the columns that hold words; lines with joined cells are left as they are."""
+    lines = [line.find_all(["td", "th"]) for line in table.find_all("tr")]
+    columns = (
+        list(zip(*[line for line in lines if len(line) == len(lines[-1])], strict=True)) if lines else []
+    )
+    for column in columns:
+        below = [cell for cell in column if cell.find_parent("thead") is None]
+        if any(re.search(r"[^\W\d_]{2}", cell.get_text()) for cell in below):
+            for cell in column:
+                cell["class"] = [*cell.get("class", []), "text"]
 
 
 def _mend_links(soup: BeautifulSoup, folder: Path) -> None:

@@ -13,6 +13,7 @@ from threading import Event
 
 import nbformat
 from nbformat import NotebookNode
+from tqdm import tqdm
 
 from fmlib import notebooks, results, site
 from fmlib.config import REPO
@@ -55,7 +56,7 @@ class Request:
 
 
 def build(
-    request: Request, *, source: Path = REPO / "notebooks", say: Callable[[str], None] = print
+    request: Request, *, source: Path = REPO / "notebooks", say: Callable[[str], None] = tqdm.write
 ) -> list[Failure]:
     """Run the notebooks of a report and build its site.
 
@@ -118,7 +119,9 @@ def run_all(
         if any(failure.misuse for failure in failures):
             return
         began = time.monotonic()
-        executed, failure = notebooks.execute(path, request.parameters, limit=request.cell_limit)
+        executed, failure = notebooks.execute(
+            path, request.parameters, limit=request.cell_limit, on_cell=bar.update
+        )
         if interrupted.is_set():
             return
         seconds = round(time.monotonic() - began, 1)
@@ -129,7 +132,9 @@ def run_all(
         if failure:
             failures.append(failure)
 
-    with threads_shared(request.jobs), ThreadPoolExecutor(request.jobs) as pool:
+    cells = sum(cell.cell_type == "code" for path in paths for cell in read(path).cells) + len(paths)
+    bar = tqdm(total=cells, unit="cell", desc="notebooks", leave=False, disable=None)  # on a terminal only
+    with bar, threads_shared(request.jobs), ThreadPoolExecutor(request.jobs) as pool:
         finish(pool, [pool.submit(run, path) for path in paths], interrupted)
     return sorted(failures, key=lambda failure: failure.notebook)
 
