@@ -42,6 +42,12 @@ def views(manifest: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"test": np.flatnonzero(test), "clean": np.flatnonzero(test & ~leaked)}
 
 
+def table(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The grouped split in a form that others can use: path, group (named after its first path), split."""
+    named = manifest.groupby("group")["path"].transform("min")
+    return pd.DataFrame({"path": manifest["path"], "group": named, "split": assign(manifest, "grouped")})
+
+
 def subset(manifest: pd.DataFrame, rows: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
     """About `size` of these rows: whole groups, evenly of both classes; smaller samples lie in larger."""
     rows = np.asarray(rows)

@@ -108,7 +108,8 @@ def _widths(ax: Axes, manifest: pd.DataFrame) -> None:
         values = widths[manifest["label"] == number]
         ax.hist(values, edges, color=style.colour(name), alpha=0.6, label=name, histtype="stepfilled")
     ax.set(xscale="log", xlabel="Width (px, logarithmic)", ylabel="Images", title="Image widths by class")
-    ticks = [tick for tick in (16, 32, 64, 96, 128, 256, 512, 1024, 4096) if edges[0] <= tick <= edges[-1]]
+    ticks = [tick for tick in 2 ** np.arange(2, 14) if edges[0] <= tick <= edges[-1]]
+    ticks = ticks if len(ticks) > 1 else sorted({widths.min(), widths.max()})
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
     ax.legend(loc="upper left")
