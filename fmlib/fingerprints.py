@@ -12,7 +12,6 @@ TRAINING_CODE = (
     "autoencoders.py",
     "augmentation.py",
     "data/batches.py",
-    "data/splits.py",
     "generation.py",
     "models.py",
     "training.py",

@@ -50,11 +50,13 @@ def build(config: RunConfig) -> torch.nn.Module:
 
 
 def meaning(config: RunConfig) -> dict:
-    """Return what a run's key is made of: its fields, the images' content, the code."""
+    """Return what a run's key is made of: its fields, the images' content and their parts in it, the code."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
     if fields.get("generator") is not None:
         fields["generator"] = meaning(fields["generator"])
-    fields["data"] = dataset(config.data).fingerprint
+    data = dataset(config.data)
+    sides, train = _training_rows(config, data)
+    fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
     return {"kind": type(config).__name__, **fields, "code": code_version(TRAINING_CODE)}
 
 
