@@ -53,9 +53,7 @@ def _strip(axes: Sequence[Axes], strip, hard: bool) -> None:
         ax.spines[:].set_visible(False)
     name = style.label(strip.model) + (f"\n{strip.face}" if hard else "")
     says = f"{name}\n“{CLASSES[strip.explained]}”\np = {strip.probability:.2f}"
-    axes[0].set_ylabel(
-        says, rotation=0, ha="right", va="center", fontsize=10, color=style.colour(strip.model)
-    )
+    axes[0].set_ylabel(says, rotation=0, ha="right", va="center", fontsize=10)
 
 
 def gradcam_localisation(
@@ -96,7 +94,7 @@ def _known(figure, tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> None
     )
     _measured(right, masked, base, "energy")
     right.set(title="Energy inside the mask", xlabel="share of the map's sum", xlim=(-0.03, 1.03))
-    right.axvline(base["area"].mean(), color=style.NEUTRAL, linestyle=":", label="even spread")
+    right.axvline(base["area"].mean(), color=style.NEUTRAL, linestyle=":")
     _legend(right)
 
 
@@ -114,7 +112,6 @@ def _unknown(figure, tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> No
             prior.loc[prior["region"] == band, "area"].mean(),
             color=style.NEUTRAL,
             linestyle=":",
-            label="even",
         )
         name, _, inside = band.partition(" (")
         ax.set(xlabel="share of energy", xlim=(0, 0.85))
@@ -146,6 +143,7 @@ def _legend(ax: Axes) -> None:
         face = "none" if maps == "gradcam++" else dark
         ax.plot([], [], mark, color=dark, markerfacecolor=face, label=style.label(maps))
     ax.plot([], [], "-.", color=style.NEUTRAL, label="centre prior")
+    ax.plot([], [], ":", color=style.NEUTRAL, label="even spread")
     ax.figure.legend(loc="outside lower center", ncols=5, fontsize=11)
 
 
@@ -155,9 +153,9 @@ def _mean_maps(figure, means: dict[str, pd.DataFrame], outline: np.ndarray | Non
         for ax, label in zip(column, (1, 0), strict=True):
             part = table[(table["maps"] == "gradcam") & (table["label"] == label)]
             picture = part.pivot(index="y", columns="x", values="value").to_numpy()
-            shown = ax.imshow(picture, vmin=0, vmax=1, interpolation="bilinear")
+            shown = ax.contourf(picture, levels=np.linspace(0, 1, 11))
             _orient(ax, picture.shape[0], outline)
-            ax.set(xticks=[], yticks=[])
+            ax.set(xticks=[], yticks=[], aspect="equal", ylim=(picture.shape[0] - 1, 0))
         column[0].set_title(style.label(model), fontsize=12, loc="center", color=style.colour(model))
     for ax, name in zip(axes[:, 0], CLASSES[::-1], strict=True):
         ax.set_ylabel(name, fontsize=12)
