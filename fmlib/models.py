@@ -100,7 +100,9 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1  # the package's 0.01 lags behind in runs of a few hundred steps
     set_activation(net, "swish")  # torch's own SiLU: the package's hand-written one is slower
-    return Classifier(name, net, "_swish")
+    # the package calls its last activation twice; what enters the pooling has no module of its own to hook
+    net._avg_pooling = nn.Sequential(nn.Identity(), net._avg_pooling)
+    return Classifier(name, net, "_avg_pooling.0")
 
 
 BUILDERS = {
