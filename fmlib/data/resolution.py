@@ -3,10 +3,13 @@
 import numpy as np
 from PIL import Image
 
-THROUGH = 24  # px
+THROUGH = 16  # px
+MARGIN = 0.1  # of each side that is cut off, so that smeared borders do not show either
 
 
 def matched(image: Image.Image, side: int, through: int = THROUGH) -> np.ndarray:
-    """An image without more detail than `through` px can hold, uint8 side side 3."""
-    small = image.resize((through, through), Image.Resampling.BOX)
+    """An image without its margin and with no more detail than `through` px can hold, uint8 side side 3."""
+    width, height = image.size
+    inside = (width * MARGIN, height * MARGIN, width * (1 - MARGIN), height * (1 - MARGIN))
+    small = image.resize((through, through), Image.Resampling.BOX, box=inside)
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))
