@@ -6,5 +6,6 @@ import sys
 from fmlib.cli import main
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as after Ctrl-C: no kernel, no file left over
+    # end as after Ctrl-C: no kernel, no file left over
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

@@ -12,6 +12,7 @@ def rows(value):
         "stage": "metrics",
         "model": "resnet18",
         "split": "grouped",
+        "train_size": None,
         "view": "test",
         "low": value,
         "high": value,
