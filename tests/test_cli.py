@@ -148,7 +148,8 @@ def test_synth_writes_a_data_set(capsys, tmp_path):
 def test_interrupting_ends_with_130_and_leaves_no_kernel(tmp_path):
     source = write_notebook(tmp_path / "notebooks" / "01_long.ipynb", "import time; time.sleep(600)")
     code = (
-        "import sys; from pathlib import Path; from fmlib import cli, report\n"
+        "import signal, sys; from pathlib import Path; from fmlib import cli, report\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell starts its jobs without it\n"
         f"build = report.build; report.build = lambda request, **more: build(request, "
         f"source=Path({str(source.parent)!r}), **more)\n"
         f"sys.exit(cli.main(['report', '--profile', 'smoke', '--dataset', {str(photographs(tmp_path / 'set'))!r}, "
@@ -157,7 +158,10 @@ def test_interrupting_ends_with_130_and_leaves_no_kernel(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stderr=subprocess.PIPE, text=True)
     kernel = waited_for(lambda: [child for child in children(process.pid) if "ipykernel" in child[1]])
     process.send_signal(signal.SIGINT)
-    _, shown = process.communicate(timeout=60)
+    try:
+        _, shown = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "Traceback" not in shown
     assert not any(psutil.pid_exists(pid) for pid, _ in kernel)
