@@ -45,7 +45,7 @@ class Page:
 
     name: str
     title: str
-    question: str  # the first paragraph
+    question: str
     body: Markup
     headings: list[Heading]
     pictures: list[Picture]
@@ -116,7 +116,7 @@ def read(name: str, notebook: NotebookNode, folder: Path) -> Page:
     return Page(
         name,
         title,
-        " ".join(soup.p.get_text().split()) if soup.p else "",
+        _question(soup),
         Markup(str(soup)),  # built from escaped and sanitised parts only
         [heading for heading in headings if heading.level in (2, 3)],
         pictures,
@@ -162,6 +162,15 @@ def _place(output: NotebookNode, mime: str, folder: Path, spare: str, page: str)
     return Picture(name, path, alt, caption, page)
 
 
+def _question(soup: BeautifulSoup) -> str:
+    """What the report asks: the bold beginning of its first paragraph, or all of that."""
+    first = soup.p
+    if first is None:
+        return ""
+    bold = first.contents[0] if first.contents[0].name == "strong" else first
+    return " ".join(bold.get_text().split())
+
+
 def _number_figures(soup: BeautifulSoup) -> None:
     """Begin every caption with its figure's number on the page."""
     for number, figure in enumerate(soup.find_all("figure"), start=1):
@@ -173,7 +182,7 @@ def _number_figures(soup: BeautifulSoup) -> None:
 
 def _dress_tables(soup: BeautifulSoup) -> None:
     """Let tables scroll, begin columns of words at the left, drop the lines of pandas' heads that say nothing."""
-    for table in soup.find_all("table"):
+    for number, table in enumerate(soup.find_all("table"), start=1):
         for line in table.select("thead tr"):
             if not line.get_text().strip():
                 line.decompose()
@@ -182,7 +191,7 @@ def _dress_tables(soup: BeautifulSoup) -> None:
                 head.name = "td"
         _align(table)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
-        table.parent["aria-label"] = "Table"
+        table.parent["aria-label"] = f"Table {number}"
 
 
 def _align(table: Tag) -> None:

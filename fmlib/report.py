@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 import nbformat
+import torch
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -154,10 +155,13 @@ def finish(pool: ThreadPoolExecutor, futures: Sequence[Future], interrupted: Eve
 
 @contextmanager
 def threads_shared(jobs: int):
-    """Let the kernels share the processors instead of each taking all of them."""
+    """Let the kernels share the processors instead of each taking all of them.
+
+    Sums in another order round otherwise, so that what is trained depends on the number of threads a little.
+    """
     before = os.environ.get("OMP_NUM_THREADS")
-    if jobs > 1 and before is None:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    if before is None:
+        os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // jobs))
     try:
         yield
     finally:
@@ -209,7 +213,7 @@ def summarise(request: Request, stage: Stage, executed: dict[str, NotebookNode])
         "profile": request.profile,
         "seed": request.seed,
         "commit": commit(),
-        "environment": environment(),
+        "environment": environment() | {"torch_threads": max(1, torch.get_num_threads() // request.jobs)},
         "elapsed_s": {name: notebook.metadata.fmlib.seconds for name, notebook in executed.items()},
         "rows": results.collect(stage.context),
     }

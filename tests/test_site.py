@@ -170,6 +170,12 @@ def test_headings_from_prose_and_from_results_make_the_outline(tmp_path):
     assert all(f'id="{heading.id}"' in read.body for heading in read.headings)
 
 
+def test_the_question_is_the_bold_beginning(tmp_path):
+    assert page(notebook(prose="# T\n\n**Is it so?** And\nmore."), tmp_path).question == "Is it so?"
+    assert page(notebook(prose="# T\n\nIs it **so**?"), tmp_path).question == "Is it so?"
+    assert page(notebook(prose="# T"), tmp_path).question == "Much."
+
+
 def test_a_figure_is_its_file_with_number_caption_alt_and_size(tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "roc_curves.png").write_bytes(base64.b64decode(picture()))
