@@ -45,11 +45,11 @@ class SmokeReport:
 
 @pytest.fixture(scope="session")
 def smoke_report(tmp_path_factory):
-    """Run all six notebooks once for the session, as `python -m fmlib report --profile smoke` does."""
+    """Run all six notebooks once for the session, as `python -m fmlib report --profile smoke --jobs 2` does."""
     from fmlib import report
 
     folder, store = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("report-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FMLIB_HOME", str(store))
-        failures = report.build(report.Request(profile="smoke", out=folder))
+        failures = report.build(report.Request(profile="smoke", out=folder, jobs=2))
     return SmokeReport(folder, store, failures)
