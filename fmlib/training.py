@@ -62,10 +62,21 @@ def autocast(model: nn.Module, device: torch.device):
     return nullcontext()
 
 
-def classification(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-    """Cross-entropy and accuracy."""
-    logits = model(images).float()
-    return {"loss": F.cross_entropy(logits, labels), "accuracy": (logits.argmax(1) == labels).float().mean()}
+def class_weights(labels: np.ndarray) -> torch.Tensor:
+    """Weights of the classes, float32 2, that make both count alike and average to 1 over `labels` (N, 0 or 1)."""
+    return torch.from_numpy(len(labels) / (2 * np.bincount(labels, minlength=2))).float()
+
+
+def classification(weights: torch.Tensor) -> Objective:
+    """Cross-entropy, each image weighed by its class, and accuracy."""
+
+    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+        logits = model(images).float()
+        weight = weights.to(labels.device)[labels]
+        loss = (weight * F.cross_entropy(logits, labels, reduction="none")).mean()
+        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
+
+    return objective
 
 
 def denoising(noise: float) -> Objective:
@@ -87,10 +98,10 @@ def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Los
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
-def objective_of(config: RunConfig) -> Objective:
-    """Return the loss that a run of this configuration minimises."""
+def objective_of(config: RunConfig, train: Batches) -> Objective:
+    """Return the loss that a run of this configuration minimises on these training images."""
     if isinstance(config, ClassifierConfig):
-        return classification
+        return classification(class_weights(train.labels[train.rows]))
     assert isinstance(config, AutoencoderConfig)
     return denoising(config.noise) if config.model == "dae" else negative_elbo
 
@@ -147,7 +158,7 @@ class Fit:
         self.accelerator = Accelerator()
         self.device = self.accelerator.device
         self.config, self.train, self.validation, self.folder = config, train, validation, folder
-        self.objective, self.steps = objective_of(config), config.epochs * len(train)
+        self.objective, self.steps = objective_of(config, train), config.epochs * len(train)
         model.to(self.device, memory_format=torch.channels_last)
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)

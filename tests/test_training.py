@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fmlib import training
+from fmlib.autoencoders import VAE
 from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
 from fmlib.data.batches import Batches
 from fmlib.errors import FmlibError, UsageError
@@ -56,7 +57,7 @@ def test_history_is_what_the_model_scores_and_the_best_epoch_is_kept(tmp_path, b
     assert list(history.epoch) == [1, 2, 3, 4, 5, 6]
     with torch.inference_mode():
         (images, labels) = next(batches[1].ordered())
-        loss = float(F.cross_entropy(model.eval()(images), labels))
+        loss = float(F.cross_entropy(model.eval()(images), labels))  # the classes are equal in number
     assert loss == pytest.approx(history.validation_loss.min(), rel=1e-2)  # history is measured in bf16
 
 
@@ -99,10 +100,10 @@ def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(tmp_pat
     calls = iter(range(100))
 
     def objective(model, images, labels):
-        loss = training.classification(model, images, labels)
+        loss = training.classification(torch.ones(2))(model, images, labels)
         return {**loss, "loss": loss["loss"] * (float("nan") if next(calls) > 5 else 1)}
 
-    monkeypatch.setattr(training, "objective_of", lambda config: objective)
+    monkeypatch.setattr(training, "objective_of", lambda config, train: objective)
     model, history = fit(tmp_path / "a", batches)
     assert len(history) == 1 and torch.isfinite(model.layer.weight).all()
     with pytest.raises(FmlibError, match="lower the learning rate"):
@@ -120,6 +121,20 @@ def test_the_global_random_state_is_left_alone(tmp_path, batches):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_both_classes_weigh_alike_however_rare_one_is():
+    labels = torch.tensor([0] * 30 + [1] * 10)
+    weights = training.class_weights(labels.numpy())
+    assert weights[labels].mean() == pytest.approx(1)
+    assert weights[labels][labels == 1].sum() == pytest.approx(float(weights[labels][labels == 0].sum()))
+    logits = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    losses = training.classification(weights)(lambda images: logits, torch.zeros(40), labels)
+    # torch's own weighted mean divides by the weights' sum, here the number of images
+    expected = F.cross_entropy(logits, labels, weight=weights)
+    assert losses["loss"] == pytest.approx(float(expected), rel=1e-5)
+    even = np.mean([float(F.cross_entropy(logits[labels == k], labels[labels == k])) for k in (0, 1)])
+    assert losses["loss"] == pytest.approx(even, rel=1e-5)
+
+
 def test_rate_rises_and_falls_to_nothing():
     factors = [training.rate_factor(step, 100) for step in range(101)]
     assert max(factors) == 1 and factors[100] == pytest.approx(0) and factors[0] < 0.1
@@ -135,10 +150,8 @@ def test_predict_returns_the_difference_of_logits_in_order(batches):
     np.testing.assert_allclose(found, logits[:, 1] - logits[:, 0], rtol=1e-5, atol=1e-6)
 
 
-def test_objectives_name_their_parts():
-    vae = training.objective_of(AutoencoderConfig(model="vae"))
-    from fmlib.autoencoders import VAE
-
+def test_objectives_name_their_parts(batches):
+    vae = training.objective_of(AutoencoderConfig(model="vae"), batches[0])
     losses = vae(VAE(32, 4), torch.rand(2, 3, 32, 32), None)
     assert losses["loss"].item() == pytest.approx((losses["reconstruction"] + losses["kl"]).item(), rel=1e-5)
 
