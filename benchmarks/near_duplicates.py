@@ -1,6 +1,6 @@
 """How the search for near duplicates scales, and how well copies are found where file names tell the truth.
 
-python benchmarks/near_duplicates.py scale              10^4 to 10^6 hashes with planted near duplicates
+python benchmarks/near_duplicates.py                    10^4 to 10^6 hashes with planted near duplicates
 python benchmarks/near_duplicates.py compare FOLDER     copies in FaceMask 12K against the names of its files
 """
 
@@ -102,7 +102,7 @@ def _median_phash(thumbnails: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["scale"]:
+    if len(sys.argv) == 1:
         result = scale()
     elif len(sys.argv) == 3 and sys.argv[1] == "compare":
         result = compare(sys.argv[2])

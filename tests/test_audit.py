@@ -183,7 +183,7 @@ def test_figures_and_facts_of_a_small_set(tmp_path, faces):
 
     data = sources.load(str(planted(tmp_path / "set", faces)), progress=False)
     found = audit.of(data, progress=False)
-    table = facts.scores(data, shortcuts.of(data, progress=False))
+    table = shortcuts.published(data, progress=False)
     shown = [[data.open(row) for row in rows] for rows in facts.samples(data, 4, 0)]
     pairs = [(data.open(test), data.open(train), how) for test, train, how in facts.leaking_pairs(data, 4, 0)]
     drawn = [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmlib.augmentation import RECIPES, Recipe, affine, augment
+from fmlib.augmentation import RECIPES, Recipe, affine, augment, coarsened
 from fmlib.errors import UsageError
 
 
@@ -18,13 +18,24 @@ def test_none_changes_nothing():
     assert same is images
 
 
-def test_classic_is_per_image_in_range_and_repeatable():
-    images, changed = draw("classic")
+@pytest.mark.parametrize("name", ["classic", "strong"])
+def test_every_image_is_changed_in_its_own_way_in_range_and_repeatably(name):
+    images, changed = draw(name)
     assert changed.shape == images.shape and changed.min() >= 0 and changed.max() <= 1
-    assert torch.equal(changed, draw("classic")[1]) and not torch.equal(changed, draw("classic", seed=1)[1])
+    assert torch.equal(changed, draw(name)[1]) and not torch.equal(changed, draw(name, seed=1)[1])
     one = torch.ones(8, 3, 16, 16) * torch.linspace(0, 1, 16)
-    out = augment(one, "classic", torch.Generator().manual_seed(0))
+    out = augment(one, name, torch.Generator().manual_seed(0))
     assert len({image.numpy().tobytes() for image in out}) == 8
+
+
+def test_the_share_of_coarsened_images_is_as_asked_and_the_rest_untouched():
+    images = torch.rand(600, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+    coarse = coarsened(images, 0.45, torch.Generator().manual_seed(0))
+    changed = (coarse != images).flatten(1).any(1)
+    assert 0.4 < changed.float().mean() < 0.5
+    detail = [part.diff(dim=-1).abs().mean() for part in (images[changed], coarse[changed])]
+    assert detail[1] < detail[0] / 2  # of white noise
+    assert (coarse.mean((1, 2, 3)) - images.mean((1, 2, 3))).abs().max() < 0.1
 
 
 def test_affine_maps_stay_in_the_ranges_of_their_recipe():

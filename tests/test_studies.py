@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from fmlib import studies
-from fmlib.config import PROFILES
+from fmlib.config import PROFILES, DataConfig
 from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
@@ -65,6 +65,15 @@ def test_the_best_is_named_only_where_it_is_distinguishable():
 def test_every_profile_spends_its_budget_on_any_number_of_images():
     quick = PROFILES["quick"]
     assert quick.epochs(1400, quick.budget) == 6 and quick.epochs(10_000, quick.budget) == quick.least_epochs
+
+
+def test_a_network_sees_as_many_images_on_either_split(monkeypatch):
+    sizes = {"grouped": 7000, "official": 10_000}
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: sizes[split])
+    stage = SimpleNamespace(profile=PROFILES["quick"], data_config=DataConfig("set"), seed=0)
+    for one, two in zip(*(studies.architecture_configs(stage, split) for split in sizes), strict=True):
+        assert one.model == two.model and one.augmentation == two.augmentation
+        assert two.epochs * 10_000 == pytest.approx(one.epochs * 7000, abs=5000)
 
 
 @pytest.mark.parametrize(

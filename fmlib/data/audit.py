@@ -118,12 +118,9 @@ def leaks(table: pd.DataFrame) -> dict:
 def _shortcuts(dataset: Dataset, progress: bool) -> list[dict]:
     try:
         as_published = splits.schemes(dataset.manifest)[0]
-        sides = splits.assign(dataset.manifest, as_published).to_numpy()
+        return shortcuts.published(dataset, as_published, progress).to_dict("records")
     except UsageError:  # too small, or one class only: nothing can be told from it
         return []
-    features = shortcuts.of(dataset, progress)
-    train, test = np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
-    return shortcuts.scores(features, dataset.manifest["label"].to_numpy(), train, test).to_dict("records")
 
 
 def _sentences(audit: Audit) -> Iterable[str]:

@@ -83,16 +83,7 @@ def matched_scores(dataset: Dataset, side: int, progress: bool = True) -> pd.Dat
     pixels = shortcuts.measured(
         lambda row: matched(dataset.open(row), side, min(THROUGH, side)), len(dataset), progress
     )
-    return scores(dataset, pixels, SEEN)
-
-
-def scores(
-    dataset: Dataset, features: pd.DataFrame, names=tuple(shortcuts.SHORTCUTS), scheme: str = "grouped"
-) -> pd.DataFrame:
-    """Shortcut scores on the test images, fitted on a split's training images."""
-    sides = splits.assign(dataset.manifest, scheme).to_numpy()
-    train, test = np.flatnonzero(sides == "train"), np.flatnonzero(sides == "test")
-    return shortcuts.scores(features, dataset.manifest["label"].to_numpy(), train, test, names)
+    return shortcuts.of_split(dataset, pixels, names=SEEN)
 
 
 def leak_heading(audit: Audit) -> str:

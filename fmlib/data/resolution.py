@@ -7,9 +7,9 @@ THROUGH = 16  # px
 MARGIN = 0.1  # of each side that is cut off, so that smeared borders do not show either
 
 
-def matched(image: Image.Image, side: int, through: int = THROUGH) -> np.ndarray:
+def matched(image: Image.Image, side: int, through: int = THROUGH, margin: float = MARGIN) -> np.ndarray:
     """An image without its margin and with no more detail than `through` px can hold, uint8 side side 3."""
     width, height = image.size
-    inside = (width * MARGIN, height * MARGIN, width * (1 - MARGIN), height * (1 - MARGIN))
+    inside = (width * margin, height * margin, width * (1 - margin), height * (1 - margin))
     small = image.resize((through, through), Image.Resampling.BOX, box=inside)
     return np.asarray(small.resize((side, side), Image.Resampling.BICUBIC))

@@ -10,9 +10,9 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from fmlib.data import memory
+from fmlib.data import memory, splits
 from fmlib.data.sources import Dataset
-from fmlib.fingerprints import code_version
+from fmlib.fingerprints import code_version, digest
 
 SHORTCUTS = {  # name -> columns of the features that it may use
     "width": ["width"],
@@ -38,6 +38,14 @@ CODE = ("data/shortcuts.py", "data/pictures.py")
 VIEWED = 64  # px at which sharpness, spectrum and borders are measured, so that size itself does not count
 FAR = 0.10  # accuracy above the majority rate from which a shortcut is named
 LEAST = 10  # images of each class below which nothing is fitted
+SCORED = {
+    "shortcut": str,
+    "accuracy": float,
+    "low": float,
+    "high": float,
+    "majority": float,
+    "n": "int64",
+}
 
 
 def file_features(manifest: pd.DataFrame) -> pd.DataFrame:
@@ -109,6 +117,30 @@ def of(dataset: Dataset, progress: bool = True) -> pd.DataFrame:
     return pd.concat([files, pixels], axis=1)
 
 
+def published(dataset: Dataset, scheme: str = "grouped", progress: bool = True) -> pd.DataFrame:
+    """Scores of all shortcuts on the images as they are published, remembered by content and split."""
+    sides = splits.assign(dataset.manifest, scheme)
+    store = f"{dataset.fingerprint}-{code_version(CODE)}-{digest(sides.tolist())}-shortcuts"
+    table = memory.recall(store, SCORED)
+    if table is None:
+        table = of_split(dataset, of(dataset, progress), scheme)
+        memory.remember(store, table)
+    return table
+
+
+def of_split(
+    dataset: Dataset,
+    features: pd.DataFrame,
+    scheme: str = "grouped",
+    names: Iterable[str] = tuple(SHORTCUTS),
+    side: str = "test",
+) -> pd.DataFrame:
+    """Scores on one side of a split, as `scores` gives them, fitted on its training images."""
+    sides = splits.assign(dataset.manifest, scheme).to_numpy()
+    train, judged = np.flatnonzero(sides == "train"), np.flatnonzero(sides == side)
+    return scores(features, dataset.manifest["label"].to_numpy(), train, judged, names)
+
+
 def scores(
     features: pd.DataFrame,
     labels: np.ndarray,
@@ -123,14 +155,14 @@ def scores(
         frequent in train), n; empty where there are too few images to fit anything.
     """
     labels = np.asarray(labels)
-    columns = ["shortcut", "accuracy", "low", "high", "majority", "n"]
     if min(np.bincount(labels[train], minlength=2)) < LEAST or not len(test):
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=list(SCORED))
     common = np.bincount(labels[train], minlength=2).argmax()
     majority = max(np.mean(labels[test] == common), 1 - np.mean(labels[test] == common))
     rows = [_score(features[SHORTCUTS[name]].to_numpy(), labels, train, test) for name in names]
     return pd.DataFrame(
-        [[name, *row, majority, len(test)] for name, row in zip(names, rows, strict=True)], columns=columns
+        [[name, *row, majority, len(test)] for name, row in zip(names, rows, strict=True)],
+        columns=list(SCORED),
     )
 
 
