@@ -1,4 +1,4 @@
-"""Classic augmentation of whole batches: every image its own transform, one resampling for all of them."""
+"""Augmentation of whole batches: every image its own transform, one resampling for all of them."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from fmlib.errors import known
+
+GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness (ITU-R BT.601)
+SURROUNDS = ("mirrored", "other", "plain")  # what may fill the frame around a picture that was made smaller
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,32 @@ class Recipe:
     rotation: float = 0.0
     zoom_out: float = 1.0  # the smallest scale of the content
     zoom_in: float = 1.0  # the largest
+    stretch: float = 0.0  # width against height varies by this much
     light: float = 0.0  # brightness and contrast vary by this much
+    colour: float = 0.0  # red, green and blue each vary by this much, saturation from none to double
     coarse: float = 0.0  # share of images that lose detail: to a half or a third of their resolution
+    far: float = 0.0  # share of images that become a small part of a larger picture
+    farthest: float = 1.0  # the smallest scale of those
+    noise: float = 0.0  # largest standard deviation of Gaussian noise
 
 
 RECIPES = {
     "none": Recipe(),
     "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2),
-    "strong": Recipe(flip=True, shift=0.12, rotation=15, zoom_out=0.7, zoom_in=1.3, light=0.35, coarse=0.45),
+    "strong": Recipe(
+        flip=True,
+        shift=0.12,
+        rotation=20,
+        zoom_out=0.8,
+        zoom_in=1.3,
+        stretch=0.15,
+        light=0.35,
+        colour=0.12,
+        coarse=0.35,
+        far=0.4,
+        farthest=0.35,
+        noise=0.05,
+    ),
 }
 
 
@@ -33,29 +54,89 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
 
 
 def affine(recipe: Recipe, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Draw `count` affine maps from output to input coordinates, count 2 3 (as `affine_grid` takes them)."""
+    """Draw `count` affine maps from output to input coordinates, count 2 3 (as `affine_grid` takes them).
+
+    A picture that becomes a small part of a larger one may lie anywhere in it.
+    """
     angle = torch.deg2rad(_uniform(count, -recipe.rotation, recipe.rotation, generator))
-    scale = 1 / _uniform(count, recipe.zoom_out, recipe.zoom_in, generator)
+    scale = _uniform(count, recipe.zoom_out, recipe.zoom_in, generator)
+    shift = _uniform(2 * count, -recipe.shift, recipe.shift, generator).view(count, 2)
+    if recipe.far:
+        far = torch.rand(count, generator=generator) < recipe.far
+        scale = torch.where(far, _uniform(count, recipe.farthest, recipe.zoom_out, generator), scale)
+        place = (1 - scale[:, None]) * _uniform(2 * count, -0.5, 0.5, generator).view(count, 2)
+        shift = torch.where(far[:, None], place, shift)
+    wide = (1 + _uniform(count, -recipe.stretch, recipe.stretch, generator)).sqrt()
     mirror = torch.ones(count)
     if recipe.flip:
         mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    shift = _uniform(2 * count, -2 * recipe.shift, 2 * recipe.shift, generator).view(count, 2)
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
-    rows = torch.stack([cosine * mirror, -sine, shift[:, 0], sine * mirror, cosine, shift[:, 1]], 1)
-    return rows.view(count, 2, 3)
+    across, down = mirror / (scale * wide), wide / scale
+    rows = torch.stack(
+        [angle.cos() * across, -angle.sin() * across, angle.sin() * down, angle.cos() * down], 1
+    )
+    turn = rows.view(count, 2, 2)
+    # the content's middle lies at 2 * shift of the output: input = turn @ (output - 2 * shift)
+    return torch.cat([turn, -(turn @ (2 * shift)[:, :, None])], 2)
+
+
+def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """Return `images` (N 3 H W) moved, turned and zoomed, and what lies around them filled in some way."""
+    theta = affine(recipe, len(images), generator).to(images.device)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    if not recipe.far:
+        return moved
+    kind = torch.randint(len(SURROUNDS), (len(images),), generator=generator)
+    bare = torch.nonzero(kind != SURROUNDS.index("mirrored"))[:, 0]  # the others keep their mirror images
+    inside = (grid[bare].abs() <= 1).all(-1)[:, None]
+    plain = (kind[bare] == SURROUNDS.index("plain")).to(images.device)
+    moved[bare] = torch.where(inside, moved[bare], _surround(images, plain, generator))
+    return moved
+
+
+def _surround(images: torch.Tensor, plain: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return much enlarged corners of some of the images, one for each of `plain` (bool M): those in one colour."""
+    count = len(plain)
+    others = images[torch.randint(len(images), (count,), generator=generator)]
+    corner = _uniform(2 * count, -0.75, 0.75, generator).view(count, 2, 1)
+    theta = torch.cat([0.25 * torch.eye(2).expand(count, 2, 2), corner], 2).to(images.device)
+    grid = F.affine_grid(theta, list(others.shape), align_corners=False)
+    texture = F.grid_sample(others, grid, padding_mode="reflection", align_corners=False)
+    return torch.where(plain.view(-1, 1, 1, 1), texture[:, :, :1, :1], texture)
 
 
 def coarsened(images: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
     """Return `images` (N 3 H W), about two thirds of `share` of them at half, the rest at a third of their detail."""
     side = images.shape[-2:]
-    number = torch.rand(len(images), generator=generator).view(-1, 1, 1, 1).to(images.device)
+    number = torch.rand(len(images), generator=generator)
+    images = images.clone()
     for factor, low, high in ((2, 0.0, share * 2 / 3), (3, share * 2 / 3, share)):
-        small = F.interpolate(
-            images, [max(1, length // factor) for length in side], mode="bilinear", antialias=True
-        )
-        blurred = F.interpolate(small, side, mode="bilinear")
-        images = torch.where((number >= low) & (number < high), blurred, images)
+        chosen = torch.nonzero((number >= low) & (number < high))[:, 0]
+        size = [max(1, length // factor) for length in side]
+        small = F.interpolate(images[chosen], size, mode="bilinear", antialias=True)
+        images[chosen] = F.interpolate(small, side, mode="bilinear")
     return images
+
+
+def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
+    """Return `images` (N 3 H W in [0, 1]) in other light: brightness, contrast, and colours where asked."""
+    count, device = len(images), images.device
+    light = _uniform(2 * count, 1 - recipe.light, 1 + recipe.light, generator).view(2, count, 1, 1, 1)
+    contrast, brightness = light.to(device)
+    if recipe.colour:
+        gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1, 1)
+        saturation = _uniform(count, 0, 2, generator).view(count, 1, 1, 1).to(device)
+        grey = (images * torch.tensor(GREY, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        images = torch.lerp(grey, images, saturation) * gain.to(device)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return ((images - mean) * contrast + mean * brightness).clamp(0, 1)
+
+
+def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
+    """Return `images` (N 3 H W in [0, 1]) with Gaussian noise of a standard deviation up to `noise`."""
+    sigma = _uniform(len(images), 0, noise, generator).view(-1, 1, 1, 1)
+    grain = torch.randn(images.shape, generator=generator) * sigma
+    return (images + grain.to(images.device)).clamp(0, 1)
 
 
 def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torch.Tensor:
@@ -63,13 +144,8 @@ def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torc
     recipe = RECIPES[known("augmentation", name, RECIPES)]
     if recipe == Recipe():
         return images
-    count = len(images)
-    theta = affine(recipe, count, generator).to(images.device)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    images = placed(images, recipe, generator)
     if recipe.coarse:
         images = coarsened(images, recipe.coarse, generator)
-    light = _uniform(2 * count, 1 - recipe.light, 1 + recipe.light, generator).view(2, count, 1, 1, 1)
-    contrast, brightness = light.to(images.device)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return ((images - mean) * contrast + mean * brightness).clamp(0, 1)
+    images = lit(images, recipe, generator)
+    return grainy(images, recipe.noise, generator) if recipe.noise else images

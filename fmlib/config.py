@@ -61,12 +61,19 @@ class AutoencoderConfig(RunConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(RunConfig):
-    """A classifier; `generator` adds images that this VAE makes, half of every batch."""
+    """A classifier.
+
+    Attributes:
+        augmentation: a recipe of `fmlib.augmentation`.
+        rendered: number of rendered faces that a third of every batch is drawn from; none by default.
+        generator: a VAE whose images make half of every batch.
+    """
 
     model: str = "resnet18"
     activation: str | None = None
     pretrained: bool = False
     augmentation: str = "classic"
+    rendered: int = 0
     generator: AutoencoderConfig | None = None
 
 

@@ -25,13 +25,15 @@ from safetensors.torch import load_model
 from fmlib import autoencoders, generation, models, training
 from fmlib.config import ClassifierConfig, DataConfig, RunConfig, home
 from fmlib.data import sources, splits
-from fmlib.data.batches import Batches, decoded
+from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError
 from fmlib.fingerprints import TRAINING_CODE, code_version, digest, measuring_code
 
 EVALUATION_BATCH = 256
+RENDERED_SEED = 2**20  # of the faces mixed into training: none of them is an image of a synthetic data set
+RENDERED_SHARE, GENERATED_SHARE = 1 / 3, 1 / 2  # of every batch
 
 
 @lru_cache(maxsize=8)
@@ -57,6 +59,8 @@ def meaning(config: RunConfig) -> dict:
     data = dataset(config.data)
     sides, train = _training_rows(config, data)
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
+    if fields.get("rendered"):
+        fields["rendered"] = [dataset(_rendered(config)).fingerprint, RENDERED_SHARE]
     return {"kind": type(config).__name__, **fields, "code": code_version(TRAINING_CODE)}
 
 
@@ -163,17 +167,26 @@ def _batches(
 ) -> tuple[Batches, Batches]:
     images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
     augmentation = getattr(config, "augmentation", "none")
-    extra = _generated(config) if getattr(config, "generator", None) else None
-    batches = Batches(images, labels, train, config.batch_size, config.seed, augmentation, extra)
+    batches = Batches(images, labels, train, config.batch_size, config.seed, augmentation, _mixture(config))
     validation = np.flatnonzero(sides == "validation")
     return batches, Batches(images, labels, validation, EVALUATION_BATCH)
 
 
-def _generated(config: ClassifierConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return as many generated images, with labels, as the generator had to learn from."""
-    run = get(config.generator)
-    images, labels = training_images(run.config)
-    return generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed)
+def _mixture(config: RunConfig) -> Mixture | None:
+    """Return what a classifier's batches are mixed with: rendered faces, or as many images as a VAE learned from."""
+    if getattr(config, "rendered", 0):
+        faces = dataset(_rendered(config))
+        return Mixture(decoded(faces, config.side), faces.manifest["label"].to_numpy(), RENDERED_SHARE)
+    if getattr(config, "generator", None):
+        run = get(config.generator)
+        images, labels = training_images(run.config)
+        made = generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed)
+        return Mixture(*made, GENERATED_SHARE)
+    return None
+
+
+def _rendered(config: ClassifierConfig) -> DataConfig:
+    return DataConfig("synthetic", config.rendered, RENDERED_SEED)
 
 
 def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmlib.augmentation import RECIPES, Recipe, affine, augment, coarsened
+from fmlib.augmentation import RECIPES, Recipe, affine, augment, coarsened, grainy, lit, placed
 from fmlib.errors import UsageError
 
 
@@ -38,16 +38,55 @@ def test_the_share_of_coarsened_images_is_as_asked_and_the_rest_untouched():
     assert (coarse.mean((1, 2, 3)) - images.mean((1, 2, 3))).abs().max() < 0.1
 
 
-def test_affine_maps_stay_in_the_ranges_of_their_recipe():
-    recipe = RECIPES["classic"]
+@pytest.mark.parametrize("recipe", [RECIPES["classic"], Recipe(stretch=0.2, shift=0.1)])
+def test_affine_maps_stay_in_the_ranges_of_their_recipe(recipe):
     theta = affine(recipe, 2000, torch.Generator().manual_seed(0)).double().numpy()
-    scale = 1 / np.sqrt(np.abs(np.linalg.det(theta[:, :, :2])))
+    turn = np.linalg.inv(theta[:, :, :2])  # from input to output
+    scale = np.sqrt(np.abs(np.linalg.det(turn)))
     assert recipe.zoom_out - 1e-5 <= scale.min() and scale.max() <= recipe.zoom_in + 1e-5
-    assert np.abs(theta[:, :, 2]).max() <= 2 * recipe.shift
-    mirrored = np.linalg.det(theta[:, :, :2]) < 0
-    assert 0.45 < mirrored.mean() < 0.55
-    angle = np.degrees(np.arctan2(-theta[:, 0, 1], theta[:, 1, 1]))
+    middle = -turn @ theta[:, :, 2:]  # where the content's middle comes to lie
+    assert 1.9 * recipe.shift < np.abs(middle).max() <= 2 * recipe.shift + 1e-6
+    sides = np.linalg.norm(turn, axis=1)  # what a unit of width, of height becomes
+    ratio = np.log(sides[:, 0] / sides[:, 1])
+    assert np.abs(ratio).max() <= np.log(1 / (1 - recipe.stretch)) + 1e-5
+    mirrored = np.linalg.det(turn) < 0
+    assert (0.45 < mirrored.mean() < 0.55) == recipe.flip
+    angle = np.degrees(np.arctan2(turn[:, 1, 1], turn[:, 0, 1])) - 90
     assert np.abs(angle).max() <= recipe.rotation + 1e-4
+
+
+def test_far_pictures_are_small_and_wholly_inside_the_frame():
+    recipe = Recipe(far=1.0, farthest=0.3)
+    theta = affine(recipe, 2000, torch.Generator().manual_seed(0)).double().numpy()
+    turn = np.linalg.inv(theta[:, :, :2])
+    scale, middle = turn[:, 0, 0], (-turn @ theta[:, :, 2:])[:, :, 0]
+    assert 0.3 <= scale.min() < 0.31 and 0.98 < scale.max() <= 1
+    assert (np.abs(middle).max(1) + scale).max() <= 1 + 1e-6
+
+
+def test_what_surrounds_a_far_picture_is_of_the_images_or_mirrored():
+    recipe = Recipe(far=1.0, farthest=0.3)
+    images = torch.full((300, 3, 16, 16), 0.5)
+    images[::2] = 0.25
+    moved = placed(images, recipe, torch.Generator().manual_seed(0))
+    assert set(moved.double().mul(100).round().unique().tolist()) <= {25, 50}
+    surrounded = ((moved - moved[:, :, 8:9, 8:9]).abs() > 0.01).flatten(1).any(1)
+    assert 0.15 < surrounded.float().mean() < 0.6  # two kinds of three, from another image half of the time
+    assert torch.equal(images[1::2], torch.full((150, 3, 16, 16), 0.5))
+
+
+def test_light_without_colour_keeps_grey_grey_and_colour_does_not():
+    grey = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1, -1)
+    plain = lit(grey, Recipe(light=0.3), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(plain[:, 0], plain[:, 2])
+    coloured = lit(grey, Recipe(light=0.3, colour=0.2), torch.Generator().manual_seed(0))
+    assert (coloured[:, 0] - coloured[:, 2]).abs().amax((1, 2)).gt(1e-3).all()
+
+
+def test_grain_is_gaussian_and_at_most_as_strong_as_asked():
+    flat = torch.full((200, 3, 16, 16), 0.5)
+    strength = grainy(flat, 0.05, torch.Generator().manual_seed(0)).flatten(1).std(1)
+    assert strength.max() < 0.055 and strength.mean().item() == pytest.approx(0.025, abs=0.003)
 
 
 def test_an_empty_recipe_is_the_identity_map():

@@ -1,10 +1,11 @@
 """The decoded cache holds what the files hold, and batches cover every image once per epoch."""
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
-from fmlib.data.batches import Batches, decoded, to_float
+from fmlib.data.batches import Batches, Mixture, decoded, to_float
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -54,11 +55,13 @@ def test_labels_stay_with_their_images():
         np.testing.assert_array_equal((batch[:, 0, 0, 0] * 255).round().long() % 2, given)
 
 
-def test_generated_images_take_half_of_every_batch_and_no_more_steps():
+@pytest.mark.parametrize("share", [0.5, 0.3, 0.0])
+def test_a_mixture_takes_its_share_of_every_batch_and_no_more_steps(share):
     images, labels = numbered(40)
-    pool = (np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int))
+    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int), share)
     plain = Batches(images, labels, np.arange(40), 10)
-    mixed = Batches(images, labels, np.arange(40), 10, generated=pool)
+    mixed = Batches(images, labels, np.arange(40), 10, mixture=pool)
     assert len(mixed) == len(plain)
-    for batch, _ in mixed.epoch(1):
-        assert int((batch[:, 0, 0, 0] * 255).round().eq(200).sum()) == 5 and len(batch) == 10
+    for batch, given in mixed.epoch(1):
+        foreign = (batch[:, 0, 0, 0] * 255).round().eq(200)
+        assert int(foreign.sum()) == 10 * share and len(batch) == 10 and given[foreign].eq(1).all()

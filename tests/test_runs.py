@@ -77,13 +77,23 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
     vae = AutoencoderConfig(**common, model="vae", latent=8)
     config = ClassifierConfig(**common, augmentation="none", generator=vae)
-    images, labels = runs._generated(config)
+    made = runs._mixture(config)
     sources, source_labels = runs.training_images(config)
-    assert images.shape[1:] == sources.shape[1:] and set(labels) == {0, 1}
+    assert made.images.shape[1:] == sources.shape[1:] and set(made.labels) == {0, 1}
     np.testing.assert_array_equal(sources, runs.training_images(vae)[0])
     run = runs.get(config)
     assert len(run.history) == 1 and (runs.get(vae).folder / "first.safetensors").exists()
     assert len(source_labels) == len(sources)
+
+
+def test_rendered_faces_are_none_of_the_data_set_and_make_another_run(tiny_config, tiny):
+    config = ClassifierConfig(data=tiny_config, side=32, train_size=24, epochs=1, batch_size=9, rendered=40)
+    mixture = runs._mixture(config)
+    assert mixture.images.shape == (40, 32, 32, 3) and set(mixture.labels) == {0, 1}
+    own = {image.tobytes() for image in runs.training_images(replace(config, train_size=None))[0]}
+    assert not own & {image.tobytes() for image in mixture.images}
+    keys = {runs.digest(runs.meaning(replace(config, rendered=count))) for count in (0, 40, 60)}
+    assert len(keys) == 3 and len(runs.get(config).history) == 1
 
 
 def test_building_is_a_function_of_the_seed_and_leaves_the_world_alone(config):

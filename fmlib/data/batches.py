@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,15 @@ def to_float(images: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div_(255)
 
 
+@dataclass(frozen=True)
+class Mixture:
+    """Further images (uint8 M side side 3) and their labels (M), which replace a share of every batch."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    share: float
+
+
 class Batches:
     """Batches of some rows of a decoded array, shuffled and augmented anew in every epoch.
 
@@ -65,8 +75,7 @@ class Batches:
         labels: N.
         rows: the rows that are used.
         augmentation: name of a recipe of `fmlib.augmentation`.
-        generated: further images (uint8 M side side 3) and labels, which replace half of every batch; the
-            number of batches and their sizes stay the same.
+        mixture: what else is mixed in, if anything; the number of batches and their sizes stay the same.
     """
 
     def __init__(
@@ -77,11 +86,11 @@ class Batches:
         batch_size: int,
         seed: int = 0,
         augmentation: str = "none",
-        generated: tuple[np.ndarray, np.ndarray] | None = None,
+        mixture: Mixture | None = None,
     ):
         self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
         self.batch_size, self.seed = batch_size, seed
-        self.augmentation, self.generated = augmentation, generated
+        self.augmentation, self.mixture = augmentation, mixture
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
@@ -96,16 +105,16 @@ class Batches:
         rng = np.random.default_rng([self.seed, number])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for rows in np.array_split(rng.permutation(self.rows), len(self)):
-            images, labels = self._mixed(rows, rng) if self.generated else self._batch(np.sort(rows))
+            images, labels = self._mixed(rows, rng) if self.mixture else self._batch(np.sort(rows))
             yield augment(images, self.augmentation, generator), labels
 
     def _batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return to_float(self.images[rows]), torch.from_numpy(self.labels[rows].astype(np.int64))
 
     def _mixed(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """A batch whose second half is generated."""
-        images, labels = self._batch(np.sort(rows[: -(-len(rows) // 2)]))
-        pool, pool_labels = self.generated
-        drawn = rng.integers(len(pool), size=len(rows) // 2)
-        labels = torch.cat([labels, torch.from_numpy(pool_labels[drawn].astype(np.int64))])
-        return torch.cat([images, to_float(pool[drawn])]), labels
+        """A batch whose last images are drawn from the mixture."""
+        count = int(len(rows) * self.mixture.share)
+        images, labels = self._batch(np.sort(rows[: len(rows) - count]))
+        drawn = np.sort(rng.integers(len(self.mixture.labels), size=count))
+        labels = torch.cat([labels, torch.from_numpy(self.mixture.labels[drawn].astype(np.int64))])
+        return torch.cat([images, to_float(self.mixture.images[drawn])]), labels
