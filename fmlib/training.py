@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from fmlib.allocation import keep_freed_memory
 from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl
 from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches
@@ -156,6 +157,7 @@ class Fit:
     def __init__(
         self, model: nn.Module, config: RunConfig, train: Batches, validation: Batches, folder: Path
     ):
+        keep_freed_memory()
         self.accelerator = Accelerator()
         self.device = self.accelerator.device
         self.config, self.train, self.validation, self.folder = config, train, validation, folder
