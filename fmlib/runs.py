@@ -3,37 +3,52 @@
 A run's key is the hash of its configuration, of the images' content and of the code that trains. Its folder
 `runs/<key>/` holds config.json, history.csv, weights.safetensors, predictions.csv and provenance.json; it
 appears whole or not at all. Until then the work lies in `<key>.partial`, from which a later call goes on.
+`table()`, `compare(...)`, `remove(key)` and `prune(...)` look after what is stored.
 """
 
 import dataclasses
-import json
 import os
-import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from filelock import FileLock
 from safetensors.torch import load_model
 
-from fmlib import autoencoders, generation, models, training
+from fmlib import autoencoders, executors, generation, models, store, training
+from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import ClassifierConfig, DataConfig, RunConfig, home
 from fmlib.data import sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError
-from fmlib.fingerprints import TRAINING_CODE, code_version, digest, measuring_code
+from fmlib.files import full_disk_named, write_text
+from fmlib.fingerprints import (
+    AUTOENCODER_CODE,
+    CLASSIFIER_CODE,
+    GENERATED_CODE,
+    code_version,
+    digest,
+    measuring_code,
+)
+from fmlib.store import compare, prune, remove, table
 
+__all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
 EVALUATION_BATCH = 256
 RENDERED_SEED = 2**20  # of the faces mixed into training: none of them is an image of a synthetic data set
 RENDERED_SHARE, GENERATED_SHARE = 1 / 3, 1 / 2  # of every batch
+BEGUN = "begun"  # file of an unfinished run: when it was begun
+_training = threading.RLock()  # a generator's run may be trained within a classifier's
 
 
 @lru_cache(maxsize=8)
@@ -51,6 +66,13 @@ def build(config: RunConfig) -> torch.nn.Module:
         return autoencoders.build(config.model, config.side, config.latent)
 
 
+def code(config: RunConfig) -> tuple[str, ...]:
+    """Return the modules that can change how a run of this configuration comes out."""
+    if not isinstance(config, ClassifierConfig):
+        return AUTOENCODER_CODE
+    return CLASSIFIER_CODE + (GENERATED_CODE if config.generator else ())
+
+
 def meaning(config: RunConfig) -> dict:
     """Return what a run's key is made of: its fields, the images' content and their parts in it, the code."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
@@ -61,7 +83,12 @@ def meaning(config: RunConfig) -> dict:
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
     if fields.get("rendered"):
         fields["rendered"] = [dataset(_rendered(config)).fingerprint, RENDERED_SHARE]
-    return {"kind": type(config).__name__, **fields, "code": code_version(TRAINING_CODE)}
+    return {"kind": type(config).__name__, **fields, "code": code_version(code(config))}
+
+
+def place(config: RunConfig) -> Path:
+    """Return the folder of a configuration's run, whether it is stored or not."""
+    return store.shelf() / digest(meaning(config))
 
 
 @dataclass(frozen=True)
@@ -78,12 +105,12 @@ class Run:
     @cached_property
     def history(self) -> pd.DataFrame:
         """A row per epoch: epoch, train_* and validation_* means, seconds."""
-        return _read_table(self.folder / "history.csv")
+        return store.read_table(self.folder / "history.csv")
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """A row per validation and test image: path, group, split, label, logit, probability of a mask."""
-        return _read_table(self.folder / "predictions.csv")
+        return store.read_table(self.folder / "predictions.csv")
 
     @property
     def seconds(self) -> float:
@@ -92,8 +119,9 @@ class Run:
 
     def model(self, weights: str = "weights") -> torch.nn.Module:
         """Return the trained network in eval mode; `weights="first"`: an autoencoder after its first epoch."""
-        model = build(self.config)
-        load_model(model, str(self.folder / f"{weights}.safetensors"))
+        model, path = build(self.config), self.folder / f"{weights}.safetensors"
+        with damage(path):
+            load_model(model, str(path))
         return model.to(Accelerator().device, memory_format=torch.channels_last).eval()
 
     def predict(self, data: Dataset) -> pd.DataFrame:
@@ -103,47 +131,146 @@ class Run:
             rows = np.arange(len(data.manifest))
             table = _predictions(self.model(), self.config, data, rows)
             table.insert(2, "split", "external")
-            _write_table(table, path)
-        return _read_table(path)
+            store.write_table(table, path)
+        return store.read_table(path)
 
 
 def get(config: RunConfig) -> Run:
     """Return the run of this configuration: loaded if it is stored, else resumed or trained.
 
-    Two processes that ask for one run train it once; the second waits and loads.
+    Two processes that ask for one run train it once; the second waits and loads. A process trains one run at a time,
+    as torch's random state is its own only then. What is damaged is set aside with a message and trained again.
 
     Raises:
-        FmlibError: the loss was not finite from the start.
+        FmlibError: the loss was not finite from the start, or the disk is full.
         UsageError: the configuration names something unknown.
     """
-    described = meaning(config)
-    folder = home() / "runs" / digest(described)
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.exists():
-                _train(config, described, folder)
+    folder = place(config)
+    if store.fault(folder):
+        with full_disk_named(folder.parent), _training, _alone(folder):
+            _finish(config, folder)
     return Run(config, folder)
 
 
-def _train(config: RunConfig, described: dict, folder: Path) -> None:
-    partial = folder.with_suffix(".partial")
+def get_all(configs: Iterable[RunConfig]) -> list[Run]:
+    """Return the runs of a study, in order; what is not stored is computed where `fmlib.executors` says.
+
+    With one thread per run they are the same bits wherever they are computed on one kind of machine; the number of
+    threads changes the order of sums, and with it the rounding.
+    """
+    configs = list(configs)
+    missing = [config for config in configs if store.fault(place(config))]
+    _make_all([config.generator for config in missing if getattr(config, "generator", None)])
+    _make_all(missing)
+    return [get(config) for config in configs]
+
+
+def _make_all(configs: list[RunConfig]) -> None:
+    """Have the executor store the runs that are not stored yet."""
+    missing = {folder: config for config in configs if store.fault(folder := place(config))}
+    if not missing:
+        return
+    seen = [
+        config.epochs * len(_training_rows(config, dataset(config.data))[1]) for config in missing.values()
+    ]
+    keys = executors.complete(make, list(missing.values()), seen, training.describe)
+    for folder, key in zip(missing, keys, strict=True):
+        if store.fault(folder):
+            raise FmlibError(
+                f"a worker stored run {key}, and {folder} is not there: give workers and this process the same "
+                "code and images, and one FMLIB_HOME on a shared folder"
+            )
+
+
+def make(config: RunConfig, threads: int | None = None) -> str:
+    """Have a run stored, computing with this many threads, and return its key."""
+    if threads:
+        torch.set_num_threads(threads)
+    return get(config).key
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold a run's lock; under torchrun the first process does, for all of them."""
+    state = PartialState()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")) if state.is_main_process else nullcontext():
+        state.wait_for_everyone()
+        yield
+        state.wait_for_everyone()
+
+
+def _finish(config: RunConfig, folder: Path) -> None:
+    """Train a run from where it was left, unless another process has done so meanwhile."""
+    fault, partial = store.fault(folder), folder.with_suffix(".partial")
+    PartialState().wait_for_everyone()
+    if not fault:
+        return
+    if folder.exists():
+        _set_aside(folder, fault)
+    try:
+        _train(config, partial)
+    except DamagedError as error:
+        _set_aside(partial, error)
+        _train(config, partial)
+    if PartialState().is_main_process:
+        os.replace(partial, folder)
+        for name in (BEGUN, training.CHECKPOINT):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _set_aside(folder: Path, why: object) -> None:
+    state = PartialState()
+    if state.is_main_process:
+        store.set_aside(folder, why)
+    state.wait_for_everyone()
+
+
+def _train(config: RunConfig, partial: Path) -> None:
+    """Train, and write everything that a run's folder holds into `partial`."""
     partial.mkdir(exist_ok=True)
-    started, clock = time.time(), time.perf_counter()
+    began = _began(partial)
     data = dataset(config.data)
     sides, train = _training_rows(config, data)
     model = build(config)
     history = training.Fit(model, config, *_batches(config, data, sides, train), partial).run()
-    _write_table(history, partial / "history.csv")
+    if not PartialState().is_main_process:
+        return
+    clock = time.perf_counter()
+    store.write_table(history, partial / "history.csv")
     if isinstance(config, ClassifierConfig):
         rows = np.flatnonzero(sides.isin(["validation", "test"]))
         table = _predictions(model, config, data, rows)
         table.insert(2, "split", sides.iloc[rows].to_numpy())
-        _write_table(table, partial / "predictions.csv")
-    _write_json(partial / "config.json", described)
-    provenance = {"commit": commit(), "environment": environment(), "started": started, "images": len(train)}
-    _write_json(partial / "provenance.json", provenance | {"seconds": time.perf_counter() - clock})
-    os.replace(partial, folder)
+        store.write_table(table, partial / "predictions.csv")
+    store.write_json(partial / "config.json", meaning(config))
+    seconds = history["seconds"].sum() + time.perf_counter() - clock
+    facts = {"started": began, "seconds": seconds, "data": data.fingerprint, "images": len(train)}
+    store.write_json(
+        partial / store.RECORD, facts | _circumstances(config) | {"files": store.hashes(partial)}
+    )
+
+
+def _began(partial: Path) -> str:
+    """Return when a training was begun, ISO 8601 in UTC; the first call notes it."""
+    note = partial / BEGUN
+    if not note.exists() and PartialState().is_main_process:
+        write_text(note, datetime.now(UTC).isoformat(timespec="seconds"))
+    return note.read_text(encoding="utf-8") if note.exists() else ""
+
+
+def _circumstances(config: RunConfig) -> dict:
+    """Return what a run was made with: code, packages, device, precision, processes, seeds."""
+    device, revision = Accelerator().device, commit()
+    return {
+        "commit": revision,
+        "dirty": bool(revision and revision.endswith("-dirty")),
+        "environment": environment(),
+        "device": str(device),
+        "precision": training.precision(config.model, device),
+        "processes": PartialState().num_processes,
+        "seeds": {"run": config.seed, "data": config.data.seed},
+    }
 
 
 def _training_rows(config: RunConfig, data: Dataset) -> tuple[pd.Series, np.ndarray]:
@@ -211,38 +338,5 @@ def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                _write_table(compute(), path)
-    return _read_table(path)
-
-
-def table() -> pd.DataFrame:
-    """Return a row per stored run: key, its configuration's fields, when it started, how long it took."""
-    rows = []
-    for path in sorted((home() / "runs").glob("*/provenance.json")):
-        config, provenance = (
-            json.loads(path.with_name(name).read_text()) for name in ("config.json", path.name)
-        )
-        rows.append({"key": path.parent.name, **config, **{k: provenance[k] for k in ("started", "seconds")}})
-    return pd.DataFrame(rows)
-
-
-def remove(key: str) -> None:
-    """Delete the stored run `key`."""
-    folder = home() / "runs" / key
-    if not (folder / "provenance.json").exists():
-        raise FmlibError(f"no run {key} in {folder.parent}; runs.table() lists them")
-    shutil.rmtree(folder)
-
-
-def _write_json(path: Path, value: dict) -> None:
-    path.write_text(json.dumps(value, indent=1, default=str) + "\n", encoding="utf-8")
-
-
-def _write_table(frame: pd.DataFrame, path: Path) -> None:
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    frame.to_csv(partial, index=False)
-    os.replace(partial, path)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"group": str, "path": str})
+                store.write_table(compute(), path)
+    return store.read_table(path)

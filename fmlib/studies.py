@@ -48,12 +48,12 @@ def _recipe(stage: Stage, architecture: str, split: str) -> dict:
 
 def all_architectures(stage: Stage, split: str = "grouped") -> list[Run]:
     """Return the runs of the architecture study, every seed."""
-    return [runs.get(config) for config in architecture_configs(stage, split)]
+    return runs.get_all(architecture_configs(stage, split))
 
 
 def architectures(stage: Stage, split: str = "grouped") -> list[Run]:
     """Return one run of each architecture, the first seed's."""
-    return [runs.get(c) for c in architecture_configs(stage, split) if c.seed == stage.seed]
+    return runs.get_all(c for c in architecture_configs(stage, split) if c.seed == stage.seed)
 
 
 def _small_study(stage: Stage) -> ClassifierConfig:
@@ -68,13 +68,13 @@ def _small_study(stage: Stage) -> ClassifierConfig:
 def optimizers(stage: Stage) -> list[Run]:
     """Return EfficientNet-B0 trained with each optimizer at its default learning rate, as the original compares."""
     base = replace(_small_study(stage), model="efficientnet-b0")
-    return [runs.get(replace(base, optimizer=name)) for name in OPTIMIZERS]
+    return runs.get_all(replace(base, optimizer=name) for name in OPTIMIZERS)
 
 
 def activations(stage: Stage) -> list[Run]:
     """Return ResNet-18 trained with each activation."""
     base = replace(_small_study(stage), model="resnet18")
-    return [runs.get(replace(base, activation=name)) for name in ACTIVATIONS]
+    return runs.get_all(replace(base, activation=name) for name in ACTIVATIONS)
 
 
 def autoencoder(stage: Stage, model: str) -> Run:
@@ -90,7 +90,7 @@ def autoencoder(stage: Stage, model: str) -> Run:
         epochs=epochs,
         seed=stage.seed,
     )
-    return runs.get(config)
+    return runs.get_all([config])[0]
 
 
 def augmentation_configs(stage: Stage, per_class: int, seed: int) -> dict[str, ClassifierConfig]:
@@ -150,15 +150,17 @@ def augmentation(stage: Stage) -> tuple[pd.DataFrame, list[Run]]:
         The table, per_class, arm, seed, run, balanced_accuracy (test view) and mean, low, high over seeds (95% t
         interval; NaN for a single seed); and the runs.
     """
-    rows, found = [], []
-    for per_class in sizes(stage):
-        for seed in range(stage.profile.size_seeds):
-            for arm, config in augmentation_configs(stage, per_class, seed).items():
-                run = runs.get(config)
-                test = run.predictions[run.predictions.split == "test"]
-                score = metrics.scores(test.label, test.probability, only="balanced_accuracy", resamples=1)
-                rows.append((per_class, arm, seed, run.key, score["value"].iloc[0]))
-                found.append(run)
+    arms = [
+        (per_class, arm, seed, config)
+        for per_class in sizes(stage)
+        for seed in range(stage.profile.size_seeds)
+        for arm, config in augmentation_configs(stage, per_class, seed).items()
+    ]
+    found, rows = runs.get_all(config for *_, config in arms), []
+    for (per_class, arm, seed, _), run in zip(arms, found, strict=True):
+        test = run.predictions[run.predictions.split == "test"]
+        score = metrics.scores(test.label, test.probability, only="balanced_accuracy", resamples=1)
+        rows.append((per_class, arm, seed, run.key, score["value"].iloc[0]))
     table = pd.DataFrame(rows, columns=["per_class", "arm", "seed", "run", "balanced_accuracy"])
     summary = table.groupby(["per_class", "arm"]).balanced_accuracy.apply(_mean_interval).unstack()
     return table.join(summary, on=["per_class", "arm"]), found

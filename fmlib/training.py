@@ -1,30 +1,30 @@
 """The one training loop, for classifiers and autoencoders alike, and prediction."""
 
 import math
-import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import safetensors.torch
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_model, save_model
+from accelerate.utils import broadcast_object_list
 from torch import nn
-from torch.nn import functional as F
 from tqdm.auto import tqdm
 
-from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl
-from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
+from fmlib.allocation import keep_freed_memory
+from fmlib.autoencoders import VAE
+from fmlib.checkpoints import Checkpoint, damage
+from fmlib.config import AutoencoderConfig, RunConfig
 from fmlib.data.batches import Batches
-from fmlib.errors import FmlibError, known
-
-Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means over the batch
-Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], Losses]
+from fmlib.errors import FmlibError, UsageError, known
+from fmlib.files import write_bytes
+from fmlib.objectives import Losses, Objective, objective_of
 
 # name -> (constructor, default learning rate, further settings); fused: one pass over the weights, which takes a
 # third off AlexNet's step on a CPU
@@ -36,7 +36,7 @@ OPTIMIZERS = {
 }
 GENTLE = {"alexnet": 0.3}  # without batch norm the default rates diverge; factors on them
 SLOW_IN_BF16 = "efficientnet"  # on a CPU, for its depthwise convolutions
-CHECKPOINT_AFTER = 20  # seconds of training from which an interruption would hurt
+CHECKPOINT = "checkpoint.pt"  # file of an unfinished run
 WARM_UP = 0.15  # share of the steps over which the learning rate rises
 
 
@@ -55,56 +55,29 @@ def rate_factor(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
+def precision(name: str, device: torch.device) -> str:
+    """Return "bf16" where that is the faster way to train this network on this device, else "fp32".
+
+    A rule and not a stopwatch: one noisy measurement would change the weights that a fresh store ends with.
+    `benchmarks/precision.py` measures whether the rule is right on a machine.
+    """
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    quick = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if quick and not name.startswith(SLOW_IN_BF16) else "fp32"
+
+
 def autocast(model: nn.Module, device: torch.device):
     """Return the bf16 context where it is faster for this model on this device, else an empty one."""
-    slow = getattr(model, "name", "").startswith(SLOW_IN_BF16) or not torch.cpu._is_avx512_bf16_supported()
-    if device.type == "cuda" or (device.type == "cpu" and not slow):
+    if precision(getattr(model, "name", ""), device) == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 
-def class_weights(labels: np.ndarray) -> torch.Tensor:
-    """Weights of the classes, float32 2, that make both count alike and average to 1 over `labels` (N, 0 or 1)."""
-    return torch.from_numpy(len(labels) / (2 * np.bincount(labels, minlength=2))).float()
-
-
-def classification(weights: torch.Tensor) -> Objective:
-    """Cross-entropy, each image weighed by its class, and accuracy."""
-
-    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-        logits = model(images).float()
-        weight = weights.to(labels.device)[labels]
-        loss = (weight * F.cross_entropy(logits, labels, reduction="none")).mean()
-        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
-
-    return objective
-
-
-def denoising(noise: float) -> Objective:
-    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`."""
-
-    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-        sigma = noise * torch.rand(len(images), 1, 1, 1, device=images.device)
-        return {"loss": F.mse_loss(model(add_noise(images, sigma)).float(), images)}
-
-    return objective
-
-
-def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-    """Reconstruction loss plus KL in nats per image (Kingma & Welling 2014), one sample of z."""
-    mean, log_variance = (part.float() for part in model.encode(images))
-    codes = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    reconstruction = bernoulli_loss(model.decode_logits(codes).float(), images).mean()
-    kl = gaussian_kl(mean, log_variance).mean()
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-
-
-def objective_of(config: RunConfig, train: Batches) -> Objective:
-    """Return the loss that a run of this configuration minimises on these training images."""
-    if isinstance(config, ClassifierConfig):
-        return classification(class_weights(train.labels[train.rows]))
-    assert isinstance(config, AutoencoderConfig)
-    return denoising(config.noise) if config.model == "dae" else negative_elbo
+def epoch_seed(seed: int, epoch: int, process: int = 0) -> int:
+    """Seed of what is drawn while a process trains an epoch."""
+    entropy = [seed, epoch, process] if process else [seed, epoch]
+    return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 class Means:
@@ -117,6 +90,14 @@ class Means:
         self.count += size
         for name, value in losses.items():
             self.sums[name] += value.detach() * size
+
+    def summed(self, accelerator: Accelerator) -> "Means":
+        """Return the means over what all processes added."""
+        whole = Means()
+        for name, total in self.sums.items():
+            whole.sums[name] = accelerator.reduce(total, "sum")
+        whole.count = int(accelerator.reduce(torch.tensor(self.count, device=accelerator.device), "sum"))
+        return whole
 
     def row(self, prefix: str) -> dict[str, float]:
         return {f"{prefix}_{name}": float(total) / self.count for name, total in self.sums.items()}
@@ -145,27 +126,49 @@ def describe(config: RunConfig) -> str:
     return " ".join(part for part in parts if part)
 
 
+def _shared(model: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network ready for several processes: its batch norm counts all their images, which torch can on GPUs.
+
+    Raises:
+        UsageError: a VAE, whose parts are called one by one.
+    """
+    if isinstance(model, VAE):
+        raise UsageError("a VAE trains in one process; start it without torchrun")
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model) if device.type == "cuda" else model
+
+
 class Fit:
     """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss.
 
-    In `folder` it keeps `weights.safetensors` (the best so far), `first.safetensors` (autoencoders: after the
-    first epoch) and, while it lasts, `checkpoint.pt`, from which an interrupted training goes on.
+    Those it writes to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
+    epoch). While it lasts it keeps `checkpoint.pt` there, from which a later call goes on: one file, replaced in
+    one step, so that a kill at any moment loses at most what came after it and counts nothing twice.
     Everything random is a function of (config.seed, epoch); torch's global random state is left as it was.
+
+    Under `torchrun` every process takes its share of each batch; `evaluate` and all writing are the first one's.
     """
 
     def __init__(
         self, model: nn.Module, config: RunConfig, train: Batches, validation: Batches, folder: Path
     ):
+        keep_freed_memory()
         self.accelerator = Accelerator()
         self.device = self.accelerator.device
-        self.config, self.train, self.validation, self.folder = config, train, validation, folder
+        self.config, self.train, self.validation = config, train, validation
         self.objective, self.steps = objective_of(config, train), config.epochs * len(train)
         model.to(self.device, memory_format=torch.channels_last)
+        if self.accelerator.num_processes > 1:
+            model = _shared(model, self.device)
+        self.bare = model
         optimizer = make_optimizer(config.optimizer, model, config.learning_rate)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         factor = partial(rate_factor, steps=self.steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer.optimizer, factor)
         self.history: list[dict] = []
+        self.snapshots: dict[
+            str, dict[str, torch.Tensor]
+        ] = {}  # name of the weights -> state dict on the CPU
+        self.folder, self.checkpoint = folder, Checkpoint(folder / CHECKPOINT)
 
     def run(self) -> pd.DataFrame:
         """Train to the end and return the history, a row per epoch.
@@ -174,12 +177,15 @@ class Fit:
 
         Raises:
             FmlibError: the loss was not finite before one epoch was complete.
+            DamagedError: the folder's checkpoint cannot be read.
         """
         self._resume()
-        done = len(self.history) * len(self.train)
+        done, quiet = len(self.history) * len(self.train), not self.accelerator.is_main_process
         with (
             torch.random.fork_rng(),
-            tqdm(initial=done, total=self.steps, desc=describe(self.config), leave=False) as bar,
+            tqdm(
+                initial=done, total=self.steps, desc=describe(self.config), leave=False, disable=quiet
+            ) as bar,
         ):
             while len(self.history) < self.config.epochs and not self._stalled():
                 row = self._epoch(len(self.history) + 1, bar)
@@ -188,63 +194,83 @@ class Fit:
                 self._keep(row)
         if not self.history:
             raise FmlibError(f"{describe(self.config)}: the loss is not finite; lower the learning rate")
-        load_model(self._bare(), str(self.folder / "weights.safetensors"))
-        (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+        self.bare.load_state_dict(self.snapshots["weights"])
+        if self.accelerator.is_main_process:
+            for name, state in self.snapshots.items():
+                write_bytes(self.folder / f"{name}.safetensors", safetensors.torch.save(state))
         return pd.DataFrame(self.history)
 
     def _epoch(self, number: int, bar: tqdm) -> dict:
         """Train one epoch; return its row of the history."""
         start, means = time.perf_counter(), Means()
-        torch.manual_seed(int(np.random.SeedSequence([self.config.seed, number]).generate_state(1)[0]))
+        torch.manual_seed(epoch_seed(self.config.seed, number, self.accelerator.process_index))
         self.model.train()
         for images, labels in self.train.epoch(number):
-            with autocast(self.model, self.device):
-                losses = self.objective(self.model, images.to(self.device), labels.to(self.device))
-            self.accelerator.backward(losses["loss"])
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-            self.schedule.step()
-            means.add(losses, len(images))
+            share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+            means.add(*self._step(images[share], labels[share], len(images)))
             bar.update()
-        scores = evaluate(self.model, self.objective, self.validation.ordered(), self.device)
-        row = means.row("train") | scores.row("validation")
+        row = means.summed(self.accelerator).row("train") | self._validate()
         bar.set_postfix(loss=f"{row['train_loss']:.3g}", validation=f"{row['validation_loss']:.3g}")
         return {"epoch": number, **row, "seconds": time.perf_counter() - start}
+
+    def _step(self, images: torch.Tensor, labels: torch.Tensor, batch: int) -> tuple[Losses, int]:
+        """Take a step on this process's share of a batch of `batch` images; return its losses and size."""
+        with autocast(self.bare, self.device):
+            losses = self.objective(self.model, images.to(self.device), labels.to(self.device))
+        # gradients are averaged over processes, whose shares may differ by an image
+        self.accelerator.backward(losses["loss"] * (len(images) * self.accelerator.num_processes / batch))
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.schedule.step()
+        return losses, len(images)
+
+    def _validate(self) -> dict[str, float]:
+        """Return the validation losses, the first process's for all, so that they agree when to stop."""
+        row = [None]
+        if self.accelerator.is_main_process:
+            scores = evaluate(self.bare, self.objective, self.validation.ordered(), self.device)
+            row = [scores.row("validation")]
+        return broadcast_object_list(row)[0]
 
     def _stalled(self) -> bool:
         """Whether the validation loss has not improved for `patience` epochs."""
         losses = [row["validation_loss"] for row in self.history]
         return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= self.config.patience
 
-    def _bare(self) -> nn.Module:
-        return self.accelerator.unwrap_model(self.model)
+    def _snapshot(self) -> dict[str, torch.Tensor]:
+        return {
+            name: value.detach().clone(memory_format=torch.contiguous_format).cpu()
+            for name, value in self.bare.state_dict().items()
+        }
 
     def _keep(self, row: dict) -> None:
         """Add an epoch's row to the history, its weights if they are the best, and what a resumption needs."""
         best = min((past["validation_loss"] for past in self.history), default=math.inf)
         self.history.append(row)
         if row["validation_loss"] < best:
-            save_model(self._bare(), str(self.folder / "weights.safetensors"))
+            self.snapshots["weights"] = self._snapshot()
         if len(self.history) == 1 and isinstance(self.config, AutoencoderConfig):
-            save_model(self._bare(), str(self.folder / "first.safetensors"))
-        if sum(past["seconds"] for past in self.history) > CHECKPOINT_AFTER:
-            self._checkpoint()
+            self.snapshots["first"] = self._snapshot()
+        if self.accelerator.is_main_process:
+            self.checkpoint.offer(self._state)
 
-    def _checkpoint(self) -> None:
-        state = {part: getattr(self, part).state_dict() for part in ("optimizer", "schedule")}
-        state |= {"model": self._bare().state_dict(), "history": self.history}
-        torch.save(state, self.folder / "checkpoint.partial")
-        os.replace(self.folder / "checkpoint.partial", self.folder / "checkpoint.pt")
+    def _state(self) -> dict:
+        parts = {"model": self.bare, "optimizer": self.optimizer, "schedule": self.schedule}
+        state = {name: part.state_dict() for name, part in parts.items()}
+        return state | {"history": self.history, "snapshots": self.snapshots}
 
     def _resume(self) -> None:
         """Go on from the checkpoint of an interrupted training, if there is one."""
-        path = self.folder / "checkpoint.pt"
-        if path.exists():
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            self._bare().load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.schedule.load_state_dict(state["schedule"])
-            self.history = state["history"]
+        try:
+            with damage(self.checkpoint.path):
+                state = self.checkpoint.read(self.device)
+                if state:
+                    self.bare.load_state_dict(state["model"])
+                    self.optimizer.load_state_dict(state["optimizer"])
+                    self.schedule.load_state_dict(state["schedule"])
+                    self.history, self.snapshots = state["history"], state["snapshots"]
+        finally:
+            self.accelerator.wait_for_everyone()  # before the file may be set aside
 
 
 @torch.inference_mode()

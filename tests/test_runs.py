@@ -10,7 +10,6 @@ import torch
 
 from fmlib import fingerprints, runs
 from fmlib.config import AutoencoderConfig, ClassifierConfig
-from fmlib.errors import FmlibError
 
 
 @pytest.fixture
@@ -62,6 +61,13 @@ def test_keys_follow_meaning(config, monkeypatch):
     assert key != fingerprints.digest(runs.meaning(config))
 
 
+def test_code_that_cannot_affect_a_run_is_not_in_its_key(config):
+    vae = AutoencoderConfig(model="vae")
+    assert not {"autoencoders.py", "generation.py", "figures/style.py"} & set(runs.code(config))
+    assert {"autoencoders.py", "generation.py"} <= set(runs.code(replace(config, generator=vae)))
+    assert "models.py" in runs.code(config) and "models.py" not in runs.code(vae)
+
+
 def test_code_counts_by_what_it_does(tmp_path):
     one, two, three = (tmp_path / f"{name}.py" for name in "abc")
     one.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 1  # why\n')
@@ -70,7 +76,7 @@ def test_code_counts_by_what_it_does(tmp_path):
     assert fingerprints._meaning(one) == fingerprints._meaning(two) != fingerprints._meaning(three)
     measuring = fingerprints.measuring_code()
     assert "training.py" in measuring and "figures/style.py" not in measuring
-    assert set(fingerprints.TRAINING_CODE) <= set(measuring)
+    assert set(fingerprints.CLASSIFIER_CODE + fingerprints.GENERATED_CODE) <= set(measuring)
 
 
 def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
@@ -115,12 +121,3 @@ def test_remembered_computes_once_and_gives_back_the_same_numbers(home):
     assert len(calls) == 1 and first.equals(second) and first.x.iloc[0] == 1 / 3
     runs.remembered("trial", {"a": 2}, compute)
     assert len(calls) == 2
-
-
-def test_runs_are_listed_and_removed(config, home):
-    run = runs.get(config)
-    assert run.key in set(runs.table().key)
-    runs.remove(run.key)
-    assert run.key not in set(runs.table().get("key", []))
-    with pytest.raises(FmlibError, match="no run"):
-        runs.remove(run.key)

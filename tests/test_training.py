@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib import training
+from fmlib import checkpoints, objectives, training
 from fmlib.autoencoders import VAE
 from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
 from fmlib.data.batches import Batches
@@ -70,9 +70,11 @@ def test_same_seed_same_weights_and_other_seeds_others(tmp_path, batches):
     assert not torch.equal(one.layer.weight, other.layer.weight)
 
 
-def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, batches, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_AFTER", 0)
-    undisturbed, expected = fit(tmp_path / "a", batches)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, batches, monkeypatch, optimizer):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    config = replace(CONFIG, optimizer=optimizer)
+    undisturbed, expected = fit(tmp_path / "a", batches, config)
     epoch = training.Fit._epoch
 
     def killed(self, number, bar):
@@ -82,9 +84,32 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path, batches, m
 
     monkeypatch.setattr(training.Fit, "_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
-        fit(tmp_path / "b", batches)
+        fit(tmp_path / "b", batches, config)
     monkeypatch.setattr(training.Fit, "_epoch", epoch)
-    resumed, history = fit(tmp_path / "b", batches)
+    resumed, history = fit(tmp_path / "b", batches, config)
+    assert torch.equal(undisturbed.layer.weight, resumed.layer.weight)
+    assert history.drop(columns="seconds").equals(expected.drop(columns="seconds"))
+
+
+def test_best_weights_and_patience_survive_an_interruption(tmp_path, batches, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    train, validation = batches
+    worse = (train, Batches(validation.images, 1 - validation.labels, validation.rows, 16))
+    config = replace(CONFIG, epochs=30, patience=4)
+    undisturbed, expected = fit(tmp_path / "a", worse, config)
+    keep = training.Fit._keep
+
+    def killed(self, row):
+        keep(self, row)
+        if row["epoch"] == len(expected) - 1:  # the best epoch is past, its weights are in no later state
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Fit, "_keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path / "b", worse, config)
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["checkpoint.pt"]
+    monkeypatch.setattr(training.Fit, "_keep", keep)
+    resumed, history = fit(tmp_path / "b", worse, config)
     assert torch.equal(undisturbed.layer.weight, resumed.layer.weight)
     assert history.drop(columns="seconds").equals(expected.drop(columns="seconds"))
 
@@ -100,7 +125,7 @@ def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(tmp_pat
     calls = iter(range(100))
 
     def objective(model, images, labels):
-        loss = training.classification(torch.ones(2))(model, images, labels)
+        loss = objectives.classification(torch.ones(2))(model, images, labels)
         return {**loss, "loss": loss["loss"] * (float("nan") if next(calls) > 5 else 1)}
 
     monkeypatch.setattr(training, "objective_of", lambda config, train: objective)
@@ -123,11 +148,11 @@ def test_the_global_random_state_is_left_alone(tmp_path, batches):
 
 def test_both_classes_weigh_alike_however_rare_one_is():
     labels = torch.tensor([0] * 30 + [1] * 10)
-    weights = training.class_weights(labels.numpy())
+    weights = objectives.class_weights(labels.numpy())
     assert weights[labels].mean() == pytest.approx(1)
     assert weights[labels][labels == 1].sum() == pytest.approx(float(weights[labels][labels == 0].sum()))
     logits = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
-    losses = training.classification(weights)(lambda images: logits, torch.zeros(40), labels)
+    losses = objectives.classification(weights)(lambda images: logits, torch.zeros(40), labels)
     # torch's own weighted mean divides by the weights' sum, here the number of images
     expected = F.cross_entropy(logits, labels, weight=weights)
     assert losses["loss"] == pytest.approx(float(expected), rel=1e-5)
@@ -151,7 +176,7 @@ def test_predict_returns_the_difference_of_logits_in_order(batches):
 
 
 def test_objectives_name_their_parts(batches):
-    vae = training.objective_of(AutoencoderConfig(model="vae"), batches[0])
+    vae = objectives.objective_of(AutoencoderConfig(model="vae"), batches[0])
     losses = vae(VAE(32, 4), torch.rand(2, 3, 32, 32), None)
     assert losses["loss"].item() == pytest.approx((losses["reconstruction"] + losses["kl"]).item(), rel=1e-5)
 

@@ -1,0 +1,183 @@
+"""Where the runs of a study are computed: here, in local processes, or on a Dask cluster.
+
+`FMLIB_SCHEDULER=tcp://host:port` sends them to a Dask scheduler; its workers need this package and, under the same
+`FMLIB_HOME`, the same store on a shared folder. `FMLIB_WORKERS=N` takes N processes of this machine. Without either
+they are computed in this process, one after the other. Workers compute with one thread per run.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import contextmanager
+from functools import partial
+
+from fmlib.errors import FmlibError, UsageError
+
+ATTEMPTS = 3  # at a run whose worker dies
+PATIENCE = 20  # seconds until a scheduler and one worker must have answered
+
+
+class InProcess(Executor):
+    """Calls at once, in this process."""
+
+    def submit(self, function: Callable, /, *args, **settings) -> Future:
+        future = Future()
+        try:
+            future.set_result(function(*args, **settings))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class LocalProcesses(ThreadPoolExecutor):
+    """Every thread hands its calls to a process of its own, so that a process that dies fails one call only."""
+
+    def __init__(self, count: int):
+        super().__init__(count, thread_name_prefix="fmlib-worker")
+        self._own = threading.local()
+
+    def submit(self, function: Callable, /, *args, **settings) -> Future:
+        return super().submit(self._hand_over, function, *args, **settings)
+
+    def _hand_over(self, function: Callable, *args, **settings):
+        if getattr(self._own, "pool", None) is None:
+            spawn = multiprocessing.get_context("spawn")
+            self._own.pool = ProcessPoolExecutor(1, spawn, initializer=_prepare_worker)
+        try:
+            return self._own.pool.submit(function, *args, **settings).result()
+        except BrokenExecutor:
+            self._own.pool = None
+            raise
+
+    def __exit__(self, kind, error, trace) -> None:
+        self.shutdown(cancel_futures=kind is not None)
+
+
+def _prepare_worker() -> None:
+    """Keep a worker process to one thread and off the terminal, and end it with the process that started it."""
+    os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def local_workers() -> int:
+    """Return the number of local processes that `FMLIB_WORKERS` asks for, 0 for none."""
+    text = os.environ.get("FMLIB_WORKERS") or "0"
+    if not text.isdecimal():
+        raise UsageError(f"FMLIB_WORKERS must be a whole number of processes, not {text!r}")
+    return int(text)
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Executor, int | None]]:
+    """Open the executor that the environment asks for; yield it and its threads per run (None: as they are here).
+
+    Raises:
+        FmlibError: the scheduler does not answer, or has no worker.
+        UsageError: a setting makes no sense.
+    """
+    address, workers = os.environ.get("FMLIB_SCHEDULER"), local_workers()
+    if address:
+        with _client(address) as client:
+            yield client.get_executor(pure=False), 1
+    elif workers:
+        with LocalProcesses(workers) as pool:
+            yield pool, 1
+    else:
+        yield InProcess(), None
+
+
+def _client(address: str):
+    """Connect to a Dask scheduler that has a worker."""
+    from dask.distributed import Client
+
+    try:
+        client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise FmlibError(
+            f"no Dask scheduler answers at FMLIB_SCHEDULER={address}: start one with `dask scheduler`, "
+            "or unset FMLIB_SCHEDULER to compute here"
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        client.close()
+        raise FmlibError(
+            f"the Dask scheduler at {address} has no worker: start some with "
+            f"`dask worker {address} --nworkers N --nthreads 1`"
+        ) from error
+    return client
+
+
+def complete(task: Callable, items: Sequence, sizes: Sequence[int], name: Callable[[object], str]) -> list:
+    """Return `task(item, threads=...)` of every item, computed by the executor that the environment asks for.
+
+    A progress bar shows how much is done and the time left. An item whose worker dies is tried again; the others go on
+    in any case.
+
+    Args:
+        task: a function of a module, so that other processes find it.
+        sizes: how long each item takes, in images.
+        name: describes an item in a message.
+
+    Raises:
+        FmlibError: a worker died `ATTEMPTS` times at the same item, or the scheduler was lost.
+    """
+    from tqdm.auto import tqdm
+
+    with (
+        opened() as (executor, threads),
+        tqdm(total=sum(sizes), desc=f"{len(items)} runs", unit="image", unit_scale=True, leave=False) as bar,
+    ):
+        submit = partial(_submit, executor, partial(task, threads=threads), bar)
+        waiting = {
+            submit(item, size): (place, 1)
+            for place, (item, size) in enumerate(zip(items, sizes, strict=True))
+        }
+        outcomes = [None] * len(items)
+        while waiting:
+            for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done:
+                place, attempt = waiting.pop(future)
+                outcomes[place] = _outcome(future, name(items[place]))
+                if isinstance(outcomes[place], BrokenExecutor) and attempt < ATTEMPTS:
+                    waiting[submit(items[place], sizes[place])] = place, attempt + 1
+            bar.refresh()
+    return [_result(outcome, name(item)) for outcome, item in zip(outcomes, items, strict=True)]
+
+
+def _submit(executor: Executor, task: Callable, bar, item: object, size: int) -> Future:
+    future = executor.submit(task, item)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception() or bar.update(size))
+    return future
+
+
+def _outcome(future: Future, name: str) -> object:
+    """Return a finished call's result, or its error."""
+    try:
+        return future.exception() or future.result()
+    except CancelledError:
+        return FmlibError(f"{name}: the scheduler was lost; ask again, what is finished stays")
+
+
+def _result(outcome: object, name: str) -> object:
+    """Return an outcome that is a result; raise one that is an error, the death of workers by the run's name."""
+    if isinstance(outcome, BrokenExecutor) or type(outcome).__name__ == "KilledWorker":
+        raise FmlibError(f"{name}: its worker died again and again, perhaps for lack of memory") from outcome
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

@@ -1,0 +1,196 @@
+"""What is kept of a run on disk: its files, whether they are intact, and tables over all runs."""
+
+import hashlib
+import json
+import shutil
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from safetensors import safe_open
+
+from fmlib.checkpoints import DamagedError, damage
+from fmlib.config import home
+from fmlib.errors import FmlibError
+from fmlib.files import write_bytes, write_text
+
+RECORD = "provenance.json"  # written last; it names the other files and their hashes
+LEFTOVERS = {".partial": "unfinished", ".damaged": "damaged"}  # endings of folders beside the runs
+
+
+def shelf() -> Path:
+    """Folder of all runs."""
+    return home() / "runs"
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Write a JSON file in one step."""
+    write_text(path, json.dumps(value, indent=1, default=str) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file; raise DamagedError if it holds something else."""
+    with damage(path):
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a table in one step."""
+    write_bytes(path, frame.to_csv(index=False).encode("utf-8"))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote."""
+    return pd.read_csv(path, dtype={"group": str, "path": str})
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of a finished run's files, by name."""
+    kept = (path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".csv", ".safetensors"})
+    return {path.name: _hash(path) for path in kept if path.name != RECORD}
+
+
+def _hash(path: Path) -> str:
+    facts = path.stat()
+    return _hash_of(path, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fault(folder: Path) -> str | None:
+    """Return why a run cannot be loaded, None if it can."""
+    if not folder.is_dir():
+        return "it is not stored"
+    try:
+        check(folder)
+    except DamagedError as error:
+        return str(error)
+    return None
+
+
+def check(folder: Path) -> None:
+    """Raise DamagedError unless every file of a run is what was written."""
+    record = folder / RECORD
+    if not record.is_file():
+        raise DamagedError(f"{RECORD} is missing")
+    for name, expected in read_json(record).get("files", {"its list of files": ""}).items():
+        path = folder / name
+        if not path.is_file():
+            raise DamagedError(f"{name} is missing")
+        if _hash(path) != expected:
+            raise DamagedError(f"{name} is not what was written{_reason(path)}")
+
+
+def _reason(path: Path) -> str:
+    """Say what is wrong with a weights file, as far as its header tells."""
+    if path.suffix != ".safetensors":
+        return ""
+    try:
+        with damage(path), safe_open(str(path), "pt"):
+            return ""
+    except DamagedError as error:
+        return f" ({error}; weights are read as safetensors only, never unpickled)"
+
+
+def set_aside(folder: Path, why: object) -> None:
+    """Move a damaged folder out of the way, with a message; it replaces what was set aside before it."""
+    aside = folder.with_name(f"{folder.name.removesuffix('.partial')}.damaged")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
+    print(f"run {folder.name}: {why}; set aside as {aside.name}, it is trained again", file=sys.stderr)
+
+
+def table() -> pd.DataFrame:
+    """Return a row per stored run: key, state, its configuration's fields, started, seconds, megabytes.
+
+    State is "finished", "unfinished" (interrupted, or in training now) or "damaged"; of the latter two only the key
+    and the size are known.
+    """
+    rows = [_row(folder) for folder in _folders()]
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["key", "state", "megabytes"])
+
+
+def _folders() -> list[Path]:
+    return [folder for folder in sorted(shelf().glob("*")) if folder.is_dir()]
+
+
+def _row(folder: Path) -> dict:
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    row = {"key": folder.stem, "state": LEFTOVERS.get(folder.suffix, "finished"), "megabytes": size}
+    if row["state"] != "finished":
+        return row
+    try:
+        config, record = read_json(folder / "config.json"), read_json(folder / RECORD)
+    except (DamagedError, OSError):
+        return row | {"state": "damaged"}
+    return row | config | {name: record.get(name) for name in ("started", "seconds", "precision", "commit")}
+
+
+def compare(*keys: str) -> pd.DataFrame:
+    """Return what differs between stored runs: a column per run, a row per field of the configuration or provenance
+    that is not the same in all, and a row per column of the history at the epoch of the lowest validation loss."""
+    columns = {}
+    for key in keys:
+        folder = find(key)
+        history = read_table(folder / "history.csv")
+        best = history.loc[history.validation_loss.idxmin()].drop("seconds").add_prefix("best ")
+        columns[key] = _flat(read_json(folder / "config.json") | read_json(folder / RECORD)) | best.to_dict()
+    both = pd.DataFrame(columns)
+    same = both.astype(str).nunique(axis=1) == 1
+    return both[~same | both.index.str.startswith("best ")]
+
+
+def _flat(value: dict, prefix: str = "") -> dict:
+    """Return a nested dict as one level, names joined by dots; file hashes left out."""
+    flat = {}
+    for name, part in value.items():
+        if isinstance(part, dict) and name != "files":
+            flat |= _flat(part, f"{prefix}{name}.")
+        elif name != "files":
+            flat[f"{prefix}{name}"] = part
+    return flat
+
+
+def find(key: str) -> Path:
+    """Return the folder of the finished run `key`; raise FmlibError if there is none."""
+    folder = shelf() / key
+    if not (folder / RECORD).exists():
+        raise FmlibError(f"no run {key!r} in {folder.parent}; runs.table() lists them")
+    return folder
+
+
+def remove(key: str) -> None:
+    """Delete the stored run `key`."""
+    shutil.rmtree(find(key))
+
+
+def prune(keep: list[str] | None = None) -> pd.DataFrame:
+    """Delete what no call comes back to, and return the rows of `table()` that are gone.
+
+    Args:
+        keep: keys of the runs to keep, such as the column `run` of a results.csv; None keeps every finished run and
+            deletes damaged and unfinished ones only. A run that is in training now is left alone.
+    """
+    gone = []
+    for folder in _folders():
+        row = _row(folder)
+        wanted = row["state"] == "finished" and (keep is None or row["key"] in keep)
+        if not wanted and _deleted(folder):
+            gone.append(row)
+    return pd.DataFrame(gone)
+
+
+def _deleted(folder: Path) -> bool:
+    """Delete a folder unless a training holds its run; return whether that was done."""
+    try:
+        with FileLock(shelf() / f"{folder.stem}.lock", timeout=0):
+            shutil.rmtree(folder)
+            return True
+    except Timeout:
+        return False

@@ -1,0 +1,192 @@
+"""What is damaged is set aside and made again; a full disk is named; runs are listed, compared and pruned."""
+
+import errno
+import json
+import os
+import pickle
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from filelock import FileLock
+
+from fmlib import checkpoints, files, runs, store, training
+from fmlib.config import AutoencoderConfig
+from fmlib.errors import FmlibError
+
+
+@pytest.fixture
+def config(tiny_config):
+    """The quickest run that there is."""
+    return AutoencoderConfig(data=tiny_config, side=32, train_size=24, epochs=2, batch_size=8)
+
+
+@pytest.fixture(scope="session")
+def pristine(shared_home):
+    """A finished run's folder, to copy from."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FMLIB_HOME", str(shared_home))
+        data = runs.DataConfig("synthetic", 120, 3)
+        return runs.get(AutoencoderConfig(data=data, side=32, train_size=24, epochs=2, batch_size=8)).folder
+
+
+@pytest.fixture
+def run(pristine, config, tmp_path, monkeypatch):
+    """The run, in a store of its own (which shares the images' cache)."""
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
+    for name in ("synthetic", "cache", "manifests"):
+        if (pristine.parent.parent / name).exists():
+            (tmp_path / name).symlink_to(pristine.parent.parent / name)
+    shutil.copytree(pristine, tmp_path / "runs" / pristine.name)
+    return runs.get(config)
+
+
+class Bomb:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return (os._exit, (3,))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def misshape(path: Path) -> None:
+    state = safetensors.torch.load_file(path)
+    path.write_bytes(safetensors.torch.save({name: value.flatten()[:1] for name, value in state.items()}))
+
+
+def explode(path: Path) -> None:
+    path.write_bytes(pickle.dumps(Bomb()))
+
+
+DAMAGES = [
+    ("weights.safetensors", truncate),
+    ("weights.safetensors", misshape),
+    ("weights.safetensors", explode),
+    ("weights.safetensors", Path.unlink),
+    ("config.json", truncate),
+    ("provenance.json", truncate),
+    ("provenance.json", Path.unlink),
+    ("history.csv", truncate),
+]
+
+
+@pytest.mark.parametrize("name, harm", DAMAGES, ids=[f"{harm.__name__} {name}" for name, harm in DAMAGES])
+def test_a_damaged_run_is_set_aside_with_a_message_and_made_again(run, config, capfd, name, harm):
+    expected = (run.folder / "weights.safetensors").read_bytes()
+    harm(run.folder / name)
+    again = runs.get(config)
+    message = capfd.readouterr().err
+    assert run.key in message and name in message and "set aside" in message
+    assert (run.folder.with_suffix(".damaged")).is_dir() and store.fault(run.folder) is None
+    assert (again.folder / "weights.safetensors").read_bytes() == expected
+
+
+@pytest.mark.parametrize("harm", [truncate, explode])
+def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(run, config, capfd, harm, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    other = replace(config, seed=1)
+    keep = training.Fit._keep
+    monkeypatch.setattr(training.Fit, "_keep", lambda self, row: (keep(self, row), 1 / 0))
+    with pytest.raises(ZeroDivisionError):
+        runs.get(other)
+    monkeypatch.setattr(training.Fit, "_keep", keep)
+    harm(runs.place(other).with_suffix(".partial") / training.CHECKPOINT)
+    assert len(runs.get(other).history) == 2
+    assert "checkpoint.pt is damaged" in capfd.readouterr().err
+
+
+def test_weights_spoilt_after_they_were_found_are_refused_by_name(run):
+    explode(run.folder / "weights.safetensors")
+    with pytest.raises(FmlibError, match=r"weights\.safetensors is damaged"):
+        run.model()
+
+
+def test_a_stop_after_the_last_epoch_costs_no_training(run, config, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    other, write = replace(config, seed=2), store.write_json
+    monkeypatch.setattr(store, "write_json", lambda path, value: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runs.get(other)
+    monkeypatch.setattr(store, "write_json", write)
+    monkeypatch.setattr(training.Fit, "_epoch", None)
+    found = runs.get(other)
+    assert len(found.history) == 2
+    assert {path.name for path in found.folder.iterdir()} == {path.name for path in run.folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "weights.safetensors", "history.csv", "provenance.json"])
+def test_a_full_disk_is_named_and_the_store_still_loads(run, config, monkeypatch, name):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    other, replacing = replace(config, seed=3), os.replace
+
+    def full(source, target):
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replacing(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(FmlibError, match=r"no space is left.*prune"):
+        runs.get(other)
+    assert runs.get(config).model() is not None
+    left = {path.name for path in runs.place(other).with_suffix(".partial").iterdir()}
+    assert not {path for path in left if "part" in path}
+    monkeypatch.setattr(os, "replace", replacing)
+    assert len(runs.get(other).history) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_device_without_space_is_recognised_through_every_writer():
+    for write in (
+        lambda file: torch.save({"a": torch.zeros(100_000)}, file),
+        lambda file: file.write(bytes(100_000)),
+    ):
+        with pytest.raises(FmlibError, match="no space"), files.full_disk_named(Path("/x")):  # noqa: SIM117
+            with Path("/dev/full").open("wb") as file:
+                write(file)
+
+
+def test_provenance_says_what_the_run_was_made_with(run, tiny):
+    record = json.loads((run.folder / "provenance.json").read_text())
+    assert record["data"] == tiny.fingerprint and record["seeds"] == {"run": 0, "data": 3}
+    assert record["environment"]["packages"]["torch"] and record["device"] == str(
+        next(run.model().parameters()).device
+    )
+    assert record["precision"] in {"bf16", "fp32"} and isinstance(record["dirty"], bool)
+    assert pd.Timestamp(record["started"]).tzinfo and record["seconds"] >= run.seconds
+    assert "weights.safetensors" in record["files"]
+
+
+def test_runs_are_listed_compared_and_removed(run, config):
+    other = runs.get(replace(config, epochs=3))
+    table = runs.table().set_index("key")
+    assert set(table.index) == {run.key, other.key} and set(table.state) == {"finished"}
+    assert table.epochs[other.key] == 3 and table.megabytes.min() > 0
+    differences = runs.compare(run.key, other.key)
+    assert differences.loc["epochs"].to_list() == [2, 3] and "side" not in differences.index
+    assert differences.loc["best validation_loss", run.key] == pytest.approx(
+        run.history.validation_loss.min()
+    )
+    runs.remove(other.key)
+    assert set(runs.table().key) == {run.key}
+    with pytest.raises(FmlibError, match="no run"):
+        runs.remove(other.key)
+
+
+def test_pruning_keeps_what_is_named_and_what_is_in_training(run, config):
+    other = runs.get(replace(config, epochs=1))
+    shelf = run.folder.parent
+    for name in ("one.partial", "two.partial", "three.damaged"):
+        (shelf / name).mkdir()
+    with FileLock(shelf / "two.lock"):
+        assert set(runs.prune().key) == {"one", "three"}
+        assert set(runs.table().key) == {"two", run.key, other.key}
+        assert set(runs.prune(keep=[run.key]).key) == {other.key}
+    assert set(runs.prune(keep=[run.key]).key) == {"two"} and len(runs.prune()) == 0
+    assert runs.get(config).key == run.key and set(runs.table().key) == {run.key}
