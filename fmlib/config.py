@@ -67,6 +67,7 @@ class ClassifierConfig(RunConfig):
         augmentation: a recipe of `fmlib.augmentation`.
         rendered: number of rendered faces that a third of every batch is drawn from; none by default.
         generator: a VAE whose images make half of every batch.
+        small_epochs: so many epochs, the first ones, see images of half the side.
     """
 
     model: str = "resnet18"
@@ -75,6 +76,7 @@ class ClassifierConfig(RunConfig):
     augmentation: str = "classic"
     rendered: int = 0
     generator: AutoencoderConfig | None = None
+    small_epochs: int = 0
 
 
 @dataclass(frozen=True)

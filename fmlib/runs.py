@@ -46,6 +46,7 @@ from fmlib.store import compare, prune, remove, table
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
 EVALUATION_BATCH = 256
 RENDERED_SEED = 2**20  # of the faces mixed into training: none of them is an image of a synthetic data set
+RENDERED_WEAR = ("none", "proper")  # sets of photographs seldom say how they count a mask below the nose
 RENDERED_SHARE, GENERATED_SHARE = 1 / 3, 1 / 2  # of every batch
 BEGUN = "begun"  # file of an unfinished run: when it was begun
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
@@ -82,7 +83,7 @@ def meaning(config: RunConfig) -> dict:
     sides, train = _training_rows(config, data)
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
     if fields.get("rendered"):
-        fields["rendered"] = [dataset(_rendered(config)).fingerprint, RENDERED_SHARE]
+        fields["rendered"] = [dataset(_rendered(config)).fingerprint, RENDERED_WEAR, RENDERED_SHARE]
     return {"kind": type(config).__name__, **fields, "code": code_version(code(config))}
 
 
@@ -293,8 +294,16 @@ def _batches(
     config: RunConfig, data: Dataset, sides: pd.Series, train: np.ndarray
 ) -> tuple[Batches, Batches]:
     images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
-    augmentation = getattr(config, "augmentation", "none")
-    batches = Batches(images, labels, train, config.batch_size, config.seed, augmentation, _mixture(config))
+    batches = Batches(
+        images,
+        labels,
+        train,
+        config.batch_size,
+        config.seed,
+        augmentation=getattr(config, "augmentation", "none"),
+        mixture=_mixture(config),
+        small_epochs=getattr(config, "small_epochs", 0),
+    )
     validation = np.flatnonzero(sides == "validation")
     return batches, Batches(images, labels, validation, EVALUATION_BATCH)
 
@@ -303,7 +312,9 @@ def _mixture(config: RunConfig) -> Mixture | None:
     """Return what a classifier's batches are mixed with: rendered faces, or as many images as a VAE learned from."""
     if getattr(config, "rendered", 0):
         faces = dataset(_rendered(config))
-        return Mixture(decoded(faces, config.side), faces.manifest["label"].to_numpy(), RENDERED_SHARE)
+        chosen = np.flatnonzero(faces.manifest["wear"].isin(RENDERED_WEAR))
+        labels = faces.manifest["label"].to_numpy()[chosen]
+        return Mixture(decoded(faces, config.side)[chosen], labels, RENDERED_SHARE)
     if getattr(config, "generator", None):
         run = get(config.generator)
         images, labels = training_images(run.config)

@@ -65,3 +65,12 @@ def test_a_mixture_takes_its_share_of_every_batch_and_no_more_steps(share):
     for batch, given in mixed.epoch(1):
         foreign = (batch[:, 0, 0, 0] * 255).round().eq(200)
         assert int(foreign.sum()) == 10 * share and len(batch) == 10 and given[foreign].eq(1).all()
+
+
+def test_the_first_epochs_are_small_where_asked_and_average_the_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
+    batches = Batches(images, np.zeros(20, int), np.arange(20), 20, small_epochs=2)
+    shapes = [next(iter(batches.epoch(number)))[0].shape[-1] for number in (1, 2, 3)]
+    assert shapes == [2, 2, 4] and next(iter(batches.ordered()))[0].shape[-1] == 4
+    small, full = (next(iter(batches.epoch(number)))[0] for number in (1, 3))
+    torch.testing.assert_close(small.mean((2, 3)).sum(0), full.mean((2, 3)).sum(0))
