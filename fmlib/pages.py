@@ -159,6 +159,8 @@ def _place(output: NotebookNode, mime: str, folder: Path, spare: str, page: str)
     caption = facts.get("caption") or facts.get("alt") or ""
     alt = facts.get("alt") or caption or f"Figure: {name.replace('_', ' ')}"
     facts.update(name=name, src=f"../{path}", alt=alt, caption=caption)
+    if path.startswith("figures/") and (folder / "figures" / f"{name}.svg").is_file():
+        facts.vector = f"../figures/{name}.svg"
     return Picture(name, path, alt, caption, page)
 
 

@@ -58,12 +58,16 @@ class Stage:
         plt.ioff()  # figures are shown by `show`, not a second time by the notebook
 
     def show(self, figure: Figure, name: str, alt: str = "") -> None:
-        """Save a figure as `<out>/<name>.png` and display it; `alt` describes it to those who cannot see it."""
+        """Save a figure as `<out>/<name>.png`, and as SVG where it holds no pictures, and display it.
+
+        `alt` describes it to those who cannot see it.
+        """
         provenance = {
             "Software": "fmlib",
             "fmlib": json.dumps({"commit": commit(), "data": self.data.fingerprint, "seed": self.seed}),
         }
         path = style.save(figure, self.out / f"{name}.png", provenance)
+        style.save_vector(figure, self.out / f"{name}.svg", provenance)
         plt.close(figure)
         metadata = {"image/png": {"alt": alt or name.replace("_", " "), "figure": name}}
         display(Image(path.read_bytes(), format="png", width=860), metadata=metadata)

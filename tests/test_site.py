@@ -283,9 +283,7 @@ def test_the_browser_tells_of_messages_failures_and_requests(chromium, tmp_path)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_page_is_quiet_keeps_to_its_folder_and_fits(chromium, smoke_report, width, dark):
     folder = smoke_report.folder
-    paths = [folder / "index.html", *sorted((folder / "reports").glob("*.html"))]
-    assert len(paths) == 7
-    for path in paths:
+    for path in site_pages(folder):
         visit = chromium.open(path.as_uri(), width, dark)
         assert visit.messages == [], path.name
         assert visit.failures == [], path.name
@@ -297,6 +295,42 @@ def test_every_page_is_quiet_keeps_to_its_folder_and_fits(chromium, smoke_report
         )
         assert chromium.evaluate("[...document.images].every(i => i.alt.trim())"), path.name
         assert chromium.evaluate(CONTRAST) == [], path.name
+
+
+def site_pages(folder: Path) -> list[Path]:
+    """Every page of the whole site."""
+    paths = [folder / "index.html", folder / "results.html", *sorted((folder / "reports").glob("*.html"))]
+    assert len(paths) == 8
+    return paths
+
+
+needs_axe = pytest.mark.skipif(
+    not browser.AXE.is_file(), reason="no axe-core here (npm install --prefix . --no-save axe-core)"
+)
+
+
+@needs_browser
+@needs_axe
+def test_axe_finds_what_is_wrong(chromium, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<html><title>t</title><body><img src='data:,'><p style='color:#ccc'>pale</p></body></html>"
+    )
+    chromium.open(bad.as_uri())
+    found = " ".join(chromium.violations())
+    assert all(rule in found for rule in ("image-alt", "color-contrast", "html-has-lang"))
+
+
+@needs_browser
+@needs_axe
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(chromium, smoke_report, width, dark):
+    for path in site_pages(smoke_report.folder):
+        chromium.open(path.as_uri(), width, dark)
+        chromium.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+        assert chromium.violations() == [], path.name
 
 
 # Text whose contrast with the first opaque background behind it is below AA, as WCAG computes it.
@@ -327,18 +361,26 @@ CONTRAST = """(() => {
 })()"""
 
 
+SCREEN = {390: 844, 1280: 720}  # px of width, px of height
+
+
 @needs_browser
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_answer_is_within_the_first_screen(chromium, smoke_report, width):
     chromium.open((smoke_report.folder / "index.html").as_uri(), width)
-    assert chromium.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom") < 900
+    for part in (".answer", ".numbers"):
+        bottom = f"document.querySelector('{part}').getBoundingClientRect().bottom"
+        assert chromium.evaluate(bottom) < SCREEN[width], part
     assert re.search(r"F1 of \d\.\d{3}", chromium.evaluate("document.querySelector('.answer').innerText"))
+    shown = chromium.evaluate("[...document.querySelectorAll('.numbers > div')].map(e => e.innerText)")
+    assert re.search(r"F1 .*without leaks\s+0\.\d{3}\s+95 % interval 0\.\d{3} to [01]\.\d{3}", shown[0])
+    assert re.search(r"leak is worth.*\s+[+-]0\.\d{3}\s+95 % interval", shown[1])
 
 
 @pytest.mark.slow
 def test_every_link_and_anchor_of_the_site_leads_somewhere(smoke_report):
-    paths = [smoke_report.folder / "index.html", *(smoke_report.folder / "reports").glob("*.html")]
+    paths = site_pages(smoke_report.folder)
     soups = {path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in paths}
     for path, soup in soups.items():
         for link in soup.find_all("a", href=True):
