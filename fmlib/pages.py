@@ -194,6 +194,8 @@ def _dress_tables(soup: BeautifulSoup) -> None:
         _align(table)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
         table.parent["aria-label"] = f"Table {number}"
+    for output in soup.find_all("pre"):
+        output["tabindex"] = "0"  # long lines scroll, by the keyboard too
 
 
 def _align(table: Tag) -> None:
@@ -204,7 +206,7 @@ def _align(table: Tag) -> None:
     )
     for column in columns:
         below = [cell for cell in column if cell.find_parent("thead") is None]
-        if any(re.search(r"[^\W\d_]{2}", cell.get_text()) for cell in below):
+        if any(re.search(r"[^\W\d_]{2}", cell.get_text().replace("inf", "")) for cell in below):
             for cell in column:
                 cell["class"] = [*cell.get("class", []), "text"]
 

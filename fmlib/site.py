@@ -29,7 +29,9 @@ def render(folder: Path, results: dict, executed: Mapping[str, NotebookNode]) ->
         stage = stage_of(this) if stage_of(this) in stages else None
         html = page.render(page=this, pages=read, previous=before, next=after, facts=facts, stage=stage)
         write_text(folder / "reports" / f"{this.name}.html", html)
-    html = environment.get_template("results.html.j2").render(pages=read, stages=stages)
+    html = environment.get_template("results.html.j2").render(
+        pages=read, stages=stages, titles={stage_of(page): page.title for page in read}
+    )
     write_text(folder / "results.html", html)
     index = environment.get_template("index.html.j2")
     html = index.render(

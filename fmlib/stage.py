@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -56,6 +57,7 @@ class Stage:
         self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)
         self.rows: list[dict] = []
         plt.ioff()  # figures are shown by `show`, not a second time by the notebook
+        pd.set_option("display.max_colwidth", None)  # sentences in tables are shown whole
 
     def show(self, figure: Figure, name: str, alt: str = "") -> None:
         """Save a figure as `<out>/<name>.png`, and as SVG where it holds no pictures, and display it.

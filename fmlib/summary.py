@@ -96,7 +96,7 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     )
     text += f"{best.value:.3f}"
     if best.low is not None:
-        text += f" (95 % interval {best.low:.3f} to {best.high:.3f})"
+        text += f" (95% interval {best.low:.3f} to {best.high:.3f})"
     if leak is None:
         return text + "."
     gain, who = leak["gain"], "it" if leak["model"] == best.label else leak["model"]

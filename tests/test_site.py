@@ -220,7 +220,7 @@ def test_the_answer_names_the_best_honest_model_and_the_leak():
     rows += [row("resnet18", 0.02, metric="f1_leak", split="official", low=0.01, high=0.03)]
     found = summary.summarise(rows)
     assert (found["best"].model, found["leak"]["gain"]) == ("resnet18", 0.02)
-    assert "0.950 (95 % interval 0.940 to 0.960)" in found["answer"]
+    assert "0.950 (95% interval 0.940 to 0.960)" in found["answer"]
     assert "0.020 more (paired difference +0.010 to +0.030)" in found["answer"]
 
 
@@ -374,8 +374,8 @@ def test_the_answer_is_within_the_first_screen(chromium, smoke_report, width):
         assert chromium.evaluate(bottom) < SCREEN[width], part
     assert re.search(r"F1 of \d\.\d{3}", chromium.evaluate("document.querySelector('.answer').innerText"))
     shown = chromium.evaluate("[...document.querySelectorAll('.numbers > div')].map(e => e.innerText)")
-    assert re.search(r"F1 .*without leaks\s+0\.\d{3}\s+95 % interval 0\.\d{3} to [01]\.\d{3}", shown[0])
-    assert re.search(r"leak is worth.*\s+[+-]0\.\d{3}\s+95 % interval", shown[1])
+    assert re.search(r"F1 .*without leaks\s+0\.\d{3}\s+95% interval 0\.\d{3} to [01]\.\d{3}", shown[0])
+    assert re.search(r"leak is worth.*\s+[+-]0\.\d{3}\s+95% interval", shown[1])
 
 
 @pytest.mark.slow

@@ -15,10 +15,11 @@ from fmlib.figures import style
 def pictures(shown: Sequence[tuple[str, np.ndarray]], title: str) -> Figure:
     """A row of pictures (side side 3, uint8 or float in [0, 1]), each below its own lines of text."""
     with style.report():
-        size = (max(7.0, 12 / max(6, len(shown)) * len(shown)), 3.2)
+        side = 12 / max(5, len(shown))
+        size = (max(7.0, side * len(shown)), side + 1.0)
         figure, axes = plt.subplots(1, len(shown), figsize=size, squeeze=False)
         for ax, (text, image) in zip(axes[0], shown, strict=True):
-            ax.imshow(image, interpolation="bilinear")
+            ax.imshow(image)
             ax.set_title(text, fontsize=11, fontweight="normal", loc="center", pad=4)
             _hide(ax)
         figure.suptitle(title, x=0.01, ha="left")
@@ -48,7 +49,7 @@ def at_threshold(labels: np.ndarray, probabilities: np.ndarray, threshold: float
             left.hist(mine, np.linspace(0, 1, 41), color=style.colour(name), alpha=0.6, label=name)
         left.axvline(threshold, color="#222222", linewidth=2)
         left.set(xlabel="Probability of a mask", ylabel="Images (logarithmic)", yscale="symlog", xlim=(0, 1))
-        left.legend(loc="upper center")
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
         _matrix(right, confusion_matrix(labels, called, labels=(0, 1)))
         scores = [
             score(labels, called, zero_division=0) for score in (precision_score, recall_score, f1_score)
@@ -60,7 +61,7 @@ def at_threshold(labels: np.ndarray, probabilities: np.ndarray, threshold: float
 
 def _matrix(ax: Axes, counts: np.ndarray) -> None:
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=2)
     for (row, column), count in np.ndenumerate(counts):
         ax.text(column, row, f"{count:,}\n{shares[row, column]:.1%}", ha="center", va="center", fontsize=13)
     ax.set(
@@ -76,7 +77,7 @@ def verdicts(image: np.ndarray, probabilities: Mapping[str, float], title: str) 
     names = list(probabilities)
     with style.report():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 2.2])
-        left.imshow(image, interpolation="bilinear")
+        left.imshow(image)
         _hide(left)
         values = [probabilities[name] for name in names]
         right.barh(range(len(names)), values, color=[style.colour(name) for name in names], height=0.6)
@@ -115,7 +116,7 @@ def near_duplicates(
         ax.set(
             xlabel="Differing bits of 64", ylabel="Pairs (logarithmic)", yscale="symlog", xlim=(-0.5, 24.5)
         )
-        ax.legend(loc="upper left")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
         _pairs(right, pairs)
         figure.suptitle(f"Up to {limit} bits: {within.sum():,} pairs{share}", x=0.01, ha="left")
         return figure
