@@ -122,6 +122,29 @@ def test_names_of_classes_and_folders_are_escaped_on_the_index(tmp_path):
     assert f"'\"{EVIL}" in index.get_text()
 
 
+def test_every_row_of_results_has_a_place_and_the_index_leads_there(tmp_path):
+    rows = [scored("alexnet", 0.5, view="clean"), scored(f"m{EVIL}", 0.9), row("resnet18", None)]
+    site.render(tmp_path, facts() | {"rows": rows}, {"06_metrics": notebook()})
+    results = BeautifulSoup((tmp_path / "results.html").read_text(), "html.parser")
+    index = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    lines = [[cell.get_text() for cell in results.find(id=f"row-{n}").find_all("td")] for n in range(3)]
+    assert [line[5] for line in lines] == ["0.5", "0.9", "–"]
+    assert lines[1][2] == f"m{EVIL}"
+    links = {link.get_text(): link["href"] for link in index.select("a.number")}
+    assert links == {"0.500": "results.html#row-0", "0.900": "results.html#row-1"}
+    report = BeautifulSoup((tmp_path / "reports" / "06_metrics.html").read_text(), "html.parser")
+    assert report.footer.find("a", href="../results.html#metrics")
+    assert results.find(id="metrics").get_text() == "02 · Title"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0"), (1.0, "1"), (0.98764, "0.9876"), (12345, "12,345"), (2.5, "2.5")],
+)
+def test_numbers_as_text(value, text):
+    assert site.number(value) == text
+
+
 def facts() -> dict:
     environment = {
         "python": "3",
@@ -191,6 +214,25 @@ def test_a_figure_is_its_file_with_number_caption_alt_and_size(tmp_path):
     assert second.img["alt"]
     assert (tmp_path / "reports" / second.img["src"]).resolve().is_file()
     assert [figure["name"] for figure in site.gallery(tmp_path, [read])] == ["roc_curves"]
+
+
+def test_a_figure_that_is_there_as_svg_is_offered_so(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for name in ("roc_curves.png", "roc_curves.svg", "errors.png"):
+        (tmp_path / "figures" / name).write_bytes(base64.b64decode(picture()))
+    outputs = [shown("image/png", picture(), {"figure": name}) for name in ("roc_curves", "errors")]
+    first, second = BeautifulSoup(page(notebook(*outputs), tmp_path).body, "html.parser").find_all("figure")
+    assert first.select_one("a.vector")["href"] == "../figures/roc_curves.svg"
+    assert not second.select("a.vector")
+
+
+def test_a_playground_is_its_picture_with_a_caption(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "image/png": picture()}
+    facts = {"image/png": {"alt": "A walk", "caption": "A walk. In Jupyter ..."}}
+    read = page(notebook(new_output("execute_result", widget, metadata=facts)), tmp_path)
+    figure = BeautifulSoup(read.body, "html.parser").figure
+    assert (figure.img["alt"], figure.figcaption.get_text()) == ("A walk", "Figure 1. A walk. In Jupyter ...")
+    assert site.gallery(tmp_path, [read]) == []
 
 
 def test_a_figure_name_that_leads_elsewhere_is_not_followed(tmp_path):
