@@ -33,7 +33,8 @@ lint: $(READY) ## check style and formatting
 	.venv/bin/ruff format --check .
 
 lab: $(READY) ## open the notebooks in JupyterLab
-	.venv/bin/jupyter lab --notebook-dir=. notebooks/01_data.ipynb
+	.venv/bin/jupyter lab --ServerApp.kernel_spec_manager_class=fmlib.lab.ThisInterpreter \
+		--notebook-dir=. notebooks/01_data.ipynb
 
 bench: $(READY) ## run the benchmarks
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(RUN) "$$file"; done

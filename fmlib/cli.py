@@ -1,4 +1,4 @@
-"""The command line: `python -m fmlib report|audit|predict|synth`."""
+"""The command line: `python -m fmlib report|audit|predict|synth|compare`."""
 
 import errno
 import json
@@ -109,6 +109,23 @@ def synth(folder: Path, images: int, seed: int) -> None:
 
     synthetic.write(folder, images=images, seed=seed)
     click.echo(f"{folder}: {images} images")
+
+
+@cli.command()
+@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="compare.html",
+    show_default=True,
+    help="The page.",
+)
+def compare(reports: tuple[Path, ...], out: Path) -> None:
+    """Lay finished reports, given by their folders, side by side on one page."""
+    from fmlib import side_by_side
+
+    side_by_side.write(reports, out)
+    click.echo(str(out))
 
 
 def main(arguments: list[str] | None = None) -> int:

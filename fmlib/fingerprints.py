@@ -19,11 +19,18 @@ PRESENTATION = (
     "environment.py",
     "executors.py",
     "figures/",
+    "lab.py",
     "notebooks.py",
+    "pages.py",
+    "play.py",
     "privacy.py",
+    "readme.py",
     "report.py",
+    "sanitise.py",
+    "side_by_side.py",
     "site.py",
     "stage.py",
+    "summary.py",
 )
 
 

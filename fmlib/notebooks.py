@@ -23,6 +23,7 @@ from fmlib import errors
 from fmlib.errors import FmlibError, known
 
 logger.setLevel("CRITICAL")  # what fails is said once, in a sentence of ours
+WIDGET = "application/vnd.jupyter.widget-view+json"
 _kernels: "WeakSet[Kernel]" = WeakSet()
 
 
@@ -113,9 +114,27 @@ def execute(
                 on_cell_executed=lambda **_: on_cell(),
             )
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
-            notebook = nbformat.read(executed, as_version=4)
+            notebook = still(nbformat.read(executed, as_version=4))
             return notebook, _failure(path.stem, notebook, error)
-        return nbformat.read(executed, as_version=4), None
+        return still(nbformat.read(executed, as_version=4)), None
+
+
+def still(notebook: NotebookNode) -> NotebookNode:
+    """The notebook without widgets, which need a kernel: their pictures stay, progress bars go."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        outputs = [output for output in cell.get("outputs", []) if not _lifeless(output)]
+        for output in outputs:
+            output.get("data", {}).pop(WIDGET, None)
+        if "outputs" in cell:
+            cell.outputs = outputs
+    return notebook
+
+
+def _lifeless(output: NotebookNode) -> bool:
+    """Whether nothing but a widget is shown."""
+    data = output.get("data", {})
+    return WIDGET in data and not any(kind.startswith("image/") for kind in data)
 
 
 def _literal(path: Path) -> str:

@@ -159,6 +159,8 @@ def _place(output: NotebookNode, mime: str, folder: Path, spare: str, page: str)
     caption = facts.get("caption") or facts.get("alt") or ""
     alt = facts.get("alt") or caption or f"Figure: {name.replace('_', ' ')}"
     facts.update(name=name, src=f"../{path}", alt=alt, caption=caption)
+    if path.startswith("figures/") and (folder / "figures" / f"{name}.svg").is_file():
+        facts.vector = f"../figures/{name}.svg"
     return Picture(name, path, alt, caption, page)
 
 
@@ -192,6 +194,8 @@ def _dress_tables(soup: BeautifulSoup) -> None:
         _align(table)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll", "tabindex": "0", "role": "region"}))
         table.parent["aria-label"] = f"Table {number}"
+    for output in soup.find_all("pre"):
+        output["tabindex"] = "0"  # long lines scroll, by the keyboard too
 
 
 def _align(table: Tag) -> None:
@@ -202,7 +206,7 @@ def _align(table: Tag) -> None:
     )
     for column in columns:
         below = [cell for cell in column if cell.find_parent("thead") is None]
-        if any(re.search(r"[^\W\d_]{2}", cell.get_text()) for cell in below):
+        if any(re.search(r"[^\W\d_]{2}", cell.get_text().replace("inf", "")) for cell in below):
             for cell in column:
                 cell["class"] = [*cell.get("class", []), "text"]
 

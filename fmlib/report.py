@@ -199,10 +199,15 @@ def gather(request: Request, stage: Stage, names: Sequence[str]) -> None:
 
 def bring_figures(source: Path, target: Path) -> None:
     """Give the site its own copy of the figures, and of no others."""
-    for path in target.glob("*.png"):
+    for path in figures(target):
         path.unlink()
-    for path in source.glob("*.png"):
+    for path in figures(source):
         shutil.copyfile(path, target / path.name)
+
+
+def figures(folder: Path) -> list[Path]:
+    """The figures in a folder, as PNG and as SVG."""
+    return [path for path in folder.glob("*") if path.suffix in (".png", ".svg")]
 
 
 def summarise(request: Request, stage: Stage, executed: dict[str, NotebookNode]) -> dict:

@@ -9,6 +9,8 @@ from nbformat import NotebookNode
 from PIL import Image
 
 from fmlib import pages, summary
+from fmlib.config import STAGES
+from fmlib.figures.style import label
 from fmlib.files import write_text
 from fmlib.pages import TEMPLATES, Page, Picture
 
@@ -16,15 +18,21 @@ THUMBNAIL = 720  # px
 
 
 def render(folder: Path, results: dict, executed: Mapping[str, NotebookNode]) -> None:
-    """Write `reports/*.html` and `index.html` into `folder`, where figures and results lie already."""
+    """Write `reports/*.html`, `results.html` and `index.html` into `folder`, where figures and results lie already."""
     (folder / "reports").mkdir(parents=True, exist_ok=True)
     read = [pages.read(name, notebook, folder) for name, notebook in executed.items()]
     environment = templates()
     facts = {"dataset": results["dataset"]["name"], "profile": results["profile"], "seed": results["seed"]}
+    stages = by_stage(results["rows"])
     page = environment.get_template("report.html.j2")
     for before, this, after in zip([None, *read], read, [*read[1:], None], strict=False):
-        html = page.render(page=this, pages=read, previous=before, next=after, facts=facts)
+        stage = stage_of(this) if stage_of(this) in stages else None
+        html = page.render(page=this, pages=read, previous=before, next=after, facts=facts, stage=stage)
         write_text(folder / "reports" / f"{this.name}.html", html)
+    html = environment.get_template("results.html.j2").render(
+        pages=read, stages=stages, titles={stage_of(page): page.title for page in read}
+    )
+    write_text(folder / "results.html", html)
     index = environment.get_template("index.html.j2")
     html = index.render(
         pages=read,
@@ -46,8 +54,28 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["css"] = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
-    environment.filters["duration"] = pages.duration
+    environment.filters |= {"duration": pages.duration, "number": number, "label": label}
     return environment
+
+
+def stage_of(page: Page) -> str | None:
+    """The stage whose rows a report records: notebooks are numbered in the order of the stages."""
+    return dict(enumerate(STAGES, start=1)).get(int(page.number))
+
+
+def by_stage(rows: list[dict]) -> dict[str, list[tuple[int, dict]]]:
+    """The rows of every stage, each with its number in results.json."""
+    stages: dict[str, list[tuple[int, dict]]] = {}
+    for number, row in enumerate(rows):
+        stages.setdefault(row["stage"], []).append((number, row))
+    return stages
+
+
+def number(value: float | None) -> str:
+    """A measured number as text: counts whole, others with four digits, nothing as a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 2 else f"{value:.4g}"
 
 
 def gallery(folder: Path, read: list[Page]) -> list[dict]:

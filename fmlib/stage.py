@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
 from IPython.display import Image, Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -56,14 +57,19 @@ class Stage:
         self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)
         self.rows: list[dict] = []
         plt.ioff()  # figures are shown by `show`, not a second time by the notebook
+        pd.set_option("display.max_colwidth", None)  # sentences in tables are shown whole
 
     def show(self, figure: Figure, name: str, alt: str = "") -> None:
-        """Save a figure as `<out>/<name>.png` and display it; `alt` describes it to those who cannot see it."""
+        """Save a figure as `<out>/<name>.png`, and as SVG where it holds no pictures, and display it.
+
+        `alt` describes it to those who cannot see it.
+        """
         provenance = {
             "Software": "fmlib",
             "fmlib": json.dumps({"commit": commit(), "data": self.data.fingerprint, "seed": self.seed}),
         }
         path = style.save(figure, self.out / f"{name}.png", provenance)
+        style.save_vector(figure, self.out / f"{name}.svg", provenance)
         plt.close(figure)
         metadata = {"image/png": {"alt": alt or name.replace("_", " "), "figure": name}}
         display(Image(path.read_bytes(), format="png", width=860), metadata=metadata)

@@ -21,6 +21,7 @@ class Score:
     low: float | None
     high: float | None
     n: int | None
+    row: int  # the first of its rows, as counted in results.json
     best: bool = False
 
     @property
@@ -31,12 +32,14 @@ class Score:
 def scores(rows: Sequence[dict], metric: str = "f1") -> dict[tuple[str, str, str], Score]:
     """The scores of the architectures by (split, view, model); several seeds are averaged."""
     for stage in STAGES:
-        found: dict[tuple[str, str, str], list[dict]] = {}
-        for row in rows:
+        found: dict[tuple[str, str, str], dict[int, dict]] = {}
+        for number, row in enumerate(rows):
             if row["stage"] == stage and row["metric"] == metric and _plain(row):
-                found.setdefault((row["split"], row["view"], row["model"]), []).append(row)
+                found.setdefault((row["split"], row["view"], row["model"]), {})[number] = row
         if found:
-            return {key: _joined(key, group) for key, group in found.items()}
+            return {
+                key: _joined(key, list(group.values()), next(iter(group))) for key, group in found.items()
+            }
     return {}
 
 
@@ -46,7 +49,7 @@ def _plain(row: dict) -> bool:
     return bool(scored) and not row["train_size"] and "vae" not in (row["augmentation"] or "")
 
 
-def _joined(key: tuple[str, str, str], rows: Sequence[dict]) -> Score:
+def _joined(key: tuple[str, str, str], rows: Sequence[dict], first: int) -> Score:
     """The mean over seeds; its interval covers the choice of images and of seeds, as in `evaluation.over_seeds`."""
     split, view, model = key
     values = [row["value"] for row in rows]
@@ -56,7 +59,7 @@ def _joined(key: tuple[str, str, str], rows: Sequence[dict]) -> Score:
         error = 2 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
         low = max(0.0, value - math.hypot(value - fmean(row["low"] for row in rows), error))
         high = min(1.0, value + math.hypot(fmean(row["high"] for row in rows) - value, error))
-    return Score(model, split, view, value, low, high, rows[0]["n"])
+    return Score(model, split, view, value, low, high, rows[0]["n"], first)
 
 
 def summarise(rows: Sequence[dict]) -> dict:
@@ -93,7 +96,7 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     )
     text += f"{best.value:.3f}"
     if best.low is not None:
-        text += f" (95 % interval {best.low:.3f} to {best.high:.3f})"
+        text += f" (95% interval {best.low:.3f} to {best.high:.3f})"
     if leak is None:
         return text + "."
     gain, who = leak["gain"], "it" if leak["model"] == best.label else leak["model"]
@@ -124,7 +127,7 @@ def _table(title: str, scores: Sequence[Score]) -> dict:
     views = sorted({score.view for score in scores}, key=lambda view: (view != "test", view != "clean", view))
     models = list(dict.fromkeys(score.model for score in scores))
     cells = {(score.model, score.view): score for score in scores}
-    winners = {view: _winner([score for score in scores if score.view == view]) for view in views}
+    winners = {view: winner([score for score in scores if score.view == view]) for view in views}
     lines = [
         {
             "label": label(model),
@@ -135,7 +138,7 @@ def _table(title: str, scores: Sequence[Score]) -> dict:
     return {"title": title, "views": [label(view) for view in views], "lines": lines}
 
 
-def _winner(scores: Sequence[Score]) -> Score | None:
+def winner(scores: Sequence[Score]) -> Score | None:
     """The score whose interval lies above every other's; None if there is no such score."""
     if len(scores) < 2 or any(score.low is None or score.high is None for score in scores):
         return None
@@ -146,4 +149,5 @@ def _winner(scores: Sequence[Score]) -> Score | None:
 def _cell(score: Score | None, winner: Score | None) -> dict | None:
     if score is None:
         return None
-    return {"value": score.value, "low": score.low, "high": score.high, "best": score is winner}
+    shown = {"value": score.value, "low": score.low, "high": score.high, "row": score.row}
+    return shown | {"best": score is winner}

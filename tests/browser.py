@@ -11,6 +11,7 @@ from pathlib import Path
 
 import websocket
 
+AXE = Path(__file__).resolve().parent.parent / "node_modules" / "axe-core" / "axe.min.js"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
@@ -120,6 +121,16 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["text"])
         return answer["result"].get("value")
+
+    def violations(self) -> list[str]:
+        """What axe-core finds that is serious or worse: rule, help, and the elements concerned."""
+        self.evaluate(AXE.read_text(encoding="utf-8") + "\n; 0")
+        found = self.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
+        serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+        return [
+            f"{rule['id']}: {rule['help']}: " + " ".join(str(node["target"]) for node in rule["nodes"])
+            for rule in serious
+        ]
 
     def screenshot(self, path: Path, whole: bool = True) -> Path:
         """Save a picture of the page."""

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from bs4 import BeautifulSoup
 from PIL import Image
 
 from fmlib import evaluation
@@ -127,6 +128,32 @@ def test_save_keeps_provenance_and_the_figure(tmp_path):
     path = style.save(figure, tmp_path / "new" / "a.png", {"commit": "abc", "note": "ä"})
     assert Image.open(path).text == {"commit": "abc", "note": "ä"}
     assert plt.fignum_exists(figure.number)
+
+
+def test_line_figures_are_saved_as_svg_too_with_provenance_and_the_same_bytes_each_time(tmp_path):
+    provenance = {"Software": "fmlib", "fmlib": '{"commit": "abc<&>", "seed": 0}'}
+    written = []
+    for name in ("a.svg", "b.svg"):
+        figure, ax = plt.subplots()
+        ax.plot([1, 2], [3, 4])
+        written.append(style.save_vector(figure, tmp_path / "made" / name, provenance).read_text())
+    assert written[0] == written[1]
+    said = BeautifulSoup(written[0], "xml").find("dc:description").get_text()
+    assert said == 'Software: fmlib\nfmlib: {"commit": "abc<&>", "seed": 0}'
+    assert "<text" not in written[0]  # letters are outlines, so that no font has to be there
+
+
+@pytest.mark.parametrize("many", ["pictures", "points"])
+def test_figures_of_many_pixels_or_points_are_not_saved_as_svg(many, tmp_path):
+    figure = plt.figure()
+    ax = figure.subfigures(1, 2)[1].subplots()
+    if many == "pictures":
+        ax.imshow(np.zeros((2, 2)))
+    else:
+        ax.scatter(*np.random.default_rng(0).random((2, 20_000)))
+    (tmp_path / "old.svg").write_text("of an earlier figure")
+    assert style.save_vector(figure, tmp_path / "old.svg") is None
+    assert not (tmp_path / "old.svg").exists()
 
 
 def test_save_shrinks_what_is_too_large(tmp_path):

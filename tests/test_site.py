@@ -122,6 +122,29 @@ def test_names_of_classes_and_folders_are_escaped_on_the_index(tmp_path):
     assert f"'\"{EVIL}" in index.get_text()
 
 
+def test_every_row_of_results_has_a_place_and_the_index_leads_there(tmp_path):
+    rows = [scored("alexnet", 0.5, view="clean"), scored(f"m{EVIL}", 0.9), row("resnet18", None)]
+    site.render(tmp_path, facts() | {"rows": rows}, {"06_metrics": notebook()})
+    results = BeautifulSoup((tmp_path / "results.html").read_text(), "html.parser")
+    index = BeautifulSoup((tmp_path / "index.html").read_text(), "html.parser")
+    lines = [[cell.get_text() for cell in results.find(id=f"row-{n}").find_all("td")] for n in range(3)]
+    assert [line[5] for line in lines] == ["0.5", "0.9", "–"]
+    assert lines[1][2] == f"m{EVIL}"
+    links = {link.get_text(): link["href"] for link in index.select("a.number")}
+    assert links == {"0.500": "results.html#row-0", "0.900": "results.html#row-1"}
+    report = BeautifulSoup((tmp_path / "reports" / "06_metrics.html").read_text(), "html.parser")
+    assert report.footer.find("a", href="../results.html#metrics")
+    assert results.find(id="metrics").get_text() == "02 · Title"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0"), (1.0, "1"), (0.98764, "0.9876"), (12345, "12,345"), (2.5, "2.5")],
+)
+def test_numbers_as_text(value, text):
+    assert site.number(value) == text
+
+
 def facts() -> dict:
     environment = {
         "python": "3",
@@ -193,6 +216,25 @@ def test_a_figure_is_its_file_with_number_caption_alt_and_size(tmp_path):
     assert [figure["name"] for figure in site.gallery(tmp_path, [read])] == ["roc_curves"]
 
 
+def test_a_figure_that_is_there_as_svg_is_offered_so(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for name in ("roc_curves.png", "roc_curves.svg", "errors.png"):
+        (tmp_path / "figures" / name).write_bytes(base64.b64decode(picture()))
+    outputs = [shown("image/png", picture(), {"figure": name}) for name in ("roc_curves", "errors")]
+    first, second = BeautifulSoup(page(notebook(*outputs), tmp_path).body, "html.parser").find_all("figure")
+    assert first.select_one("a.vector")["href"] == "../figures/roc_curves.svg"
+    assert not second.select("a.vector")
+
+
+def test_a_playground_is_its_picture_with_a_caption(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "image/png": picture()}
+    facts = {"image/png": {"alt": "A walk", "caption": "A walk. In Jupyter ..."}}
+    read = page(notebook(new_output("execute_result", widget, metadata=facts)), tmp_path)
+    figure = BeautifulSoup(read.body, "html.parser").figure
+    assert (figure.img["alt"], figure.figcaption.get_text()) == ("A walk", "Figure 1. A walk. In Jupyter ...")
+    assert site.gallery(tmp_path, [read]) == []
+
+
 def test_a_figure_name_that_leads_elsewhere_is_not_followed(tmp_path):
     read = page(notebook(shown("image/png", picture(), {"figure": "../../etc/passwd"})), tmp_path)
     assert read.pictures[0].path.startswith("reports/02_classifier-")
@@ -220,7 +262,7 @@ def test_the_answer_names_the_best_honest_model_and_the_leak():
     rows += [row("resnet18", 0.02, metric="f1_leak", split="official", low=0.01, high=0.03)]
     found = summary.summarise(rows)
     assert (found["best"].model, found["leak"]["gain"]) == ("resnet18", 0.02)
-    assert "0.950 (95 % interval 0.940 to 0.960)" in found["answer"]
+    assert "0.950 (95% interval 0.940 to 0.960)" in found["answer"]
     assert "0.020 more (paired difference +0.010 to +0.030)" in found["answer"]
 
 
@@ -283,9 +325,7 @@ def test_the_browser_tells_of_messages_failures_and_requests(chromium, tmp_path)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_page_is_quiet_keeps_to_its_folder_and_fits(chromium, smoke_report, width, dark):
     folder = smoke_report.folder
-    paths = [folder / "index.html", *sorted((folder / "reports").glob("*.html"))]
-    assert len(paths) == 7
-    for path in paths:
+    for path in site_pages(folder):
         visit = chromium.open(path.as_uri(), width, dark)
         assert visit.messages == [], path.name
         assert visit.failures == [], path.name
@@ -297,6 +337,42 @@ def test_every_page_is_quiet_keeps_to_its_folder_and_fits(chromium, smoke_report
         )
         assert chromium.evaluate("[...document.images].every(i => i.alt.trim())"), path.name
         assert chromium.evaluate(CONTRAST) == [], path.name
+
+
+def site_pages(folder: Path) -> list[Path]:
+    """Every page of the whole site."""
+    paths = [folder / "index.html", folder / "results.html", *sorted((folder / "reports").glob("*.html"))]
+    assert len(paths) == 8
+    return paths
+
+
+needs_axe = pytest.mark.skipif(
+    not browser.AXE.is_file(), reason="no axe-core here (npm install --prefix . --no-save axe-core)"
+)
+
+
+@needs_browser
+@needs_axe
+def test_axe_finds_what_is_wrong(chromium, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<html><title>t</title><body><img src='data:,'><p style='color:#ccc'>pale</p></body></html>"
+    )
+    chromium.open(bad.as_uri())
+    found = " ".join(chromium.violations())
+    assert all(rule in found for rule in ("image-alt", "color-contrast", "html-has-lang"))
+
+
+@needs_browser
+@needs_axe
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_page(chromium, smoke_report, width, dark):
+    for path in site_pages(smoke_report.folder):
+        chromium.open(path.as_uri(), width, dark)
+        chromium.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+        assert chromium.violations() == [], path.name
 
 
 # Text whose contrast with the first opaque background behind it is below AA, as WCAG computes it.
@@ -327,18 +403,26 @@ CONTRAST = """(() => {
 })()"""
 
 
+SCREEN = {390: 844, 1280: 720}  # px of width, px of height
+
+
 @needs_browser
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_answer_is_within_the_first_screen(chromium, smoke_report, width):
     chromium.open((smoke_report.folder / "index.html").as_uri(), width)
-    assert chromium.evaluate("document.querySelector('.answer').getBoundingClientRect().bottom") < 900
+    for part in (".answer", ".numbers"):
+        bottom = f"document.querySelector('{part}').getBoundingClientRect().bottom"
+        assert chromium.evaluate(bottom) < SCREEN[width], part
     assert re.search(r"F1 of \d\.\d{3}", chromium.evaluate("document.querySelector('.answer').innerText"))
+    shown = chromium.evaluate("[...document.querySelectorAll('.numbers > div')].map(e => e.innerText)")
+    assert re.search(r"F1 .*without leaks\s+0\.\d{3}\s+95% interval 0\.\d{3} to [01]\.\d{3}", shown[0])
+    assert re.search(r"leak is worth.*\s+[+-]0\.\d{3}\s+95% interval", shown[1])
 
 
 @pytest.mark.slow
 def test_every_link_and_anchor_of_the_site_leads_somewhere(smoke_report):
-    paths = [smoke_report.folder / "index.html", *(smoke_report.folder / "reports").glob("*.html")]
+    paths = site_pages(smoke_report.folder)
     soups = {path.resolve(): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in paths}
     for path, soup in soups.items():
         for link in soup.find_all("a", href=True):

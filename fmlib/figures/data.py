@@ -188,7 +188,7 @@ def data_shortcuts(before: pd.DataFrame, after: pd.DataFrame | None = None) -> F
         ax.set_yticks(range(len(order)), order)
         ax.invert_yaxis()
         ax.set(xlabel="Test accuracy (%) with 95% interval", xlim=(None, 101))
-        ax.legend(loc="lower right")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.13), ncols=3)
         return figure
 
 

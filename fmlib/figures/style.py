@@ -8,13 +8,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from fmlib.errors import FmlibError
 
 SHEET = Path(__file__).with_name("report.mplstyle")
-SIZE_LIMIT = 200_000  # bytes of a saved figure
+SIZE_LIMIT = 200_000  # bytes of a saved figure, of either kind
 DPI = 170
 
 # After Okabe and Ito (2008) and Tol (2021), darkened until text in each colour meets AA on white (4.5:1). The
@@ -80,13 +81,40 @@ def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
     """Write a PNG under 200 KB, with `provenance` in its text metadata; neither shows nor closes it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    data = _fitting(Image.open(buffer).convert("RGB"), provenance or {})
+    return _written(Path(path), _fitting(Image.open(buffer).convert("RGB"), provenance or {}))
+
+
+def save_vector(figure: Figure, path: Path, provenance: dict | None = None) -> Path | None:
+    """Write an SVG with `provenance` in its metadata, where it is worth one.
+
+    A figure that shows pictures, or so many points that its SVG passes 200 KB, is left to the PNG: then there is
+    no file afterwards, and None is returned.
+    """
+    path, data = Path(path), b""
+    if not figure.findobj(AxesImage):
+        data = _drawn(figure, provenance or {})
+    if 0 < len(data) <= SIZE_LIMIT:
+        return _written(path, data)
+    path.unlink(missing_ok=True)
+    return None
+
+
+def _drawn(figure: Figure, provenance: dict) -> bytes:
+    """The figure as SVG: text as outlines, so that it looks the same everywhere; equal figures, equal bytes."""
+    buffer = io.BytesIO()
+    facts = {"Creator": "fmlib", "Date": None, "Description": "\n".join(map(": ".join, provenance.items()))}
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "fmlib"}):
+        figure.savefig(buffer, format="svg", metadata=facts)
+    return buffer.getvalue()
+
+
+def _written(path: Path, data: bytes) -> Path:
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_bytes(data)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     except OSError as error:
         raise FmlibError(f"cannot write the figure {path}: {error.strerror}; name another folder") from error
-    return Path(path)
+    return path
 
 
 def _fitting(image: Image.Image, provenance: dict) -> bytes:
