@@ -32,5 +32,7 @@ def write(saliency: np.ndarray, photograph: Image.Image, source: Path, folder: P
     _, blended = coloured(enlarged, np.asarray(photograph, dtype=np.float32) / 255)
     place = hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:8]
     target = folder / f"{source.stem[:100]}-cam-{place}.png"
-    Image.fromarray((blended * 255).round().astype(np.uint8)).save(target)
+    part = target.with_suffix(".part")
+    Image.fromarray((blended * 255).round().astype(np.uint8)).save(part, format="PNG")
+    os.replace(part, target)
     return target

@@ -17,7 +17,8 @@ from fmlib import calibration, modelfile, overlay
 from fmlib.config import CLASSES
 from fmlib.data import pictures
 from fmlib.data.batches import squared, to_float
-from fmlib.explain import explainer
+from fmlib.errors import UsageError
+from fmlib.explain import Contrast, explainer
 from fmlib.modelfile import Trained
 
 BATCH = 32
@@ -64,28 +65,39 @@ def judged(
     folder = None if cam is None else Path(cam)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
-    found = files(images)
+    found = files(images, besides=folder)
     with ThreadPoolExecutor(READERS) as pool:
         while batch := list(islice(found, BATCH)):
             read = list(pool.map(lambda entry: _read(*entry, trained.side, folder is not None), batch))
             yield from _judge(trained, read, folder)
 
 
-def files(images: Iterable[str | os.PathLike]) -> Iterator[tuple[Path, str]]:
+def files(images: Iterable[str | os.PathLike], besides: Path | None = None) -> Iterator[tuple[Path, str]]:
     """Every file named, and every visible one below a folder named, with an error where it is not to be opened.
 
-    Links inside a folder are followed to files of that folder and nowhere else.
+    Links inside a folder are followed to files of that folder and nowhere else; the folder `besides` is not entered.
+
+    Raises:
+        UsageError: a folder named is `besides` itself.
     """
     for path in map(Path, images):
-        yield from _below(path) if path.is_dir() else [(path, "")]
+        if not path.is_dir():
+            yield path, ""
+            continue
+        if besides is not None and besides.samefile(path):
+            raise UsageError(
+                f"{str(path)!r} cannot hold both the photographs and the overlays; name another folder"
+            )
+        yield from _below(path, besides)
 
 
-def _below(folder: Path) -> Iterator[tuple[Path, str]]:
-    root, problems, empty = folder.resolve(), [], True
+def _below(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
+    root, problems, empty = os.path.realpath(folder), [], True
     for place, folders, names in os.walk(folder, onerror=problems.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inner = (name for name in sorted(folders) if not name.startswith("."))
+        folders[:] = [name for name in inner if besides is None or not besides.samefile(Path(place, name))]
         for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
-            outside = path.is_symlink() and not path.resolve().is_relative_to(root)
+            outside = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
             yield path, "a link that leads out of the folder" if outside else ""
             empty = False
     yield from ((Path(error.filename), f"cannot be read: {error.strerror}") for error in problems)
@@ -139,6 +151,7 @@ def _logits(trained: Trained, images: torch.Tensor) -> torch.Tensor:
 
 def _explained(trained: Trained, images: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
     """Logits N 2, and Grad-CAM of each image's more likely class, N side side."""
-    with explainer(trained.network) as explain:
+    with explainer(Contrast(trained.network)) as explain:
         cams = explain(images)
-    return cams.logits, cams.of("gradcam", cams.logits.argmax(1)).cpu().numpy()
+    said = (cams.logits[:, 1] >= cams.logits[:, 0]).long()
+    return cams.logits, cams.of("gradcam", said).cpu().numpy()

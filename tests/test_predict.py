@@ -18,7 +18,7 @@ import fmlib
 from fmlib import cli, modelfile, prediction, runs
 from fmlib.config import ClassifierConfig
 from fmlib.errors import FmlibError, UsageError
-from fmlib.explain import explainer
+from fmlib.explain import Contrast, explainer
 
 
 @pytest.fixture
@@ -86,6 +86,22 @@ def test_a_folder_is_walked_and_no_link_leads_out_of_it(run, tmp_path, capsys):
     assert "a folder without files" in printed(capsys, "predict", run.key, tmp_path / "bare")[2]
 
 
+def test_overlays_are_not_taken_for_photographs(run, tmp_path, capsys):
+    photograph(tmp_path / "album" / "one.png")
+    for _ in range(2):
+        arguments = ("predict", run.key, "--cam", tmp_path / "album" / "cams", tmp_path / "album")
+        assert len(printed(capsys, *arguments)[1]) == 1
+    status, _, err = printed(capsys, "predict", run.key, "--cam", tmp_path / "album", tmp_path / "album")
+    assert status == 2 and "name another folder" in err
+
+
+def test_a_link_to_itself_is_an_error_of_its_own(run, tmp_path, capsys):
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "loop.png").symlink_to("loop.png")
+    status, lines, err = printed(capsys, "predict", run.key, tmp_path / "album")
+    assert status == 1 and not lines and "loop.png" in err
+
+
 def test_names_that_are_no_text_and_names_with_commas_are_printed_as_they_are(run, tmp_path, capfdbinary):
     for name in (b"\xff.png", b"a, b.png"):
         photograph(tmp_path / "odd" / os.fsdecode(name))
@@ -130,7 +146,7 @@ def test_an_overlay_of_every_photograph_shows_the_map_of_its_label(run, tmp_path
         drawn = Image.open(line["cam"])
         assert drawn.size == (90, 60)
         pixels = prediction.squared(Image.open(photo), trained.side)
-        with explainer(trained.network) as explain:
+        with explainer(Contrast(trained.network)) as explain:
             saliency = explain(prediction.to_float(pixels[None])).of(
                 "gradcam", int(line["label"] == "with mask")
             )
