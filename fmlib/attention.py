@@ -1,18 +1,16 @@
 """Where trained classifiers look: the maps of a run's test images, measured once and remembered."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fmlib.data import splits, synthetic
-from fmlib.data.batches import decoded, to_float
-from fmlib.data.sources import Dataset
-from fmlib.explain import METHODS, bands, explainer, faithfulness, measures, sanity
+from fmlib.explain import METHODS, Contrast, bands, explainer, faithfulness, measures, sanity
+from fmlib.explain.taps import tapped
+from fmlib.faces import Faces
 from fmlib.fingerprints import digest
 from fmlib.runs import Run, remembered
 
@@ -23,77 +21,10 @@ ORDERS = (*METHODS, "random order", CENTRE)  # in which pixels go and come
 UNTRAINED = 64  # images for the random-weights model, whose mean hardly depends on them
 
 
-@dataclass(frozen=True)
-class Faces:
-    """The images that are explained (rows of a data set's manifest) and what is known about them."""
-
-    data: Dataset
-    rows: np.ndarray
-    side: int
-
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """uint8 N side side 3."""
-        return np.asarray(decoded(self.data, self.side)[self.rows])
-
-    @cached_property
-    def images(self) -> Tensor:
-        """Float N 3 side side in [0, 1]."""
-        return to_float(self.pixels)
-
-    @cached_property
-    def manifest(self) -> pd.DataFrame:
-        return self.data.manifest.iloc[self.rows].reset_index(drop=True)
-
-    @cached_property
-    def labels(self) -> Tensor:
-        return torch.tensor(self.manifest["label"].to_numpy())
-
-    @property
-    def known(self) -> bool:
-        """Whether mask and lower face are known in every image, as in rendered ones."""
-        return (self.data.root / "regions.npz").exists()
-
-    @cached_property
-    def bands(self) -> dict[str, Tensor]:
-        """Parts of the image that together make the whole, bool N side side each."""
-        if self.known:
-            return bands.anatomy(self._truth[1])
-        return bands.thirds(len(self.rows), self.side)
-
-    @cached_property
-    def regions(self) -> dict[str, Tensor]:
-        """The bands, the frame, and where they are known the mask and the lower face."""
-        frame = measures.border(self.side).expand(len(self.rows), -1, -1)
-        truth = dict(zip(("mask", "lower face"), self._truth, strict=True)) if self.known else {}
-        return {**truth, "frame": frame, **self.bands}
-
-    @cached_property
-    def _truth(self) -> list[Tensor]:
-        known = synthetic.regions(self.data.root, list(self.manifest["path"]))
-        return [measures.resized(torch.from_numpy(region), self.side) for region in known]
-
-    @property
-    def outline(self) -> np.ndarray | None:
-        """Share of the images in which each pixel belongs to the lower face, side side; None where not known."""
-        return self.regions["lower face"].float().mean(0).numpy() if self.known else None
-
-    def first(self, count: int) -> "Faces":
-        """About `count` of these images, both classes as often as here."""
-        return sample(self.data, self.rows, self.side, count)
-
-
-def sample(data: Dataset, rows: np.ndarray, side: int, count: int | None, seed: int = 0) -> Faces:
-    """All of these rows, or a stratified sample of about `count`."""
-    if count is not None and count < len(rows):
-        rows = np.sort(splits.subset(data.manifest, rows, count, seed))
-    return Faces(data, np.asarray(rows), side)
-
-
 @lru_cache(maxsize=8)
 def model(run: Run) -> nn.Module:
-    """The run's network, loaded once per process."""
-    return run.model()
+    """The run's network, loaded once per process; its maps show what tells the classes apart."""
+    return Contrast(run.model())
 
 
 def look(run: Run, faces: Faces) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -101,7 +32,7 @@ def look(run: Run, faces: Faces) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     Returns:
         `measures.table` with the columns `maps` (a method, or "random weights"), `label`, `group` and manifest
-        `row`; and mean maps: `maps`, `label`, `y`, `x`, `value`.
+        `row`; and mean maps, of aligned faces where the lower face is known: `maps`, `label`, `y`, `x`, `value`.
     """
     both = cache(lambda: _look(model(run), faces))
     inputs = {"run": run.key, **_identity(faces)}
@@ -113,6 +44,20 @@ def prior(faces: Faces) -> pd.DataFrame:
     """The same measures of a Gaussian in the middle, which does not look at the image."""
     maps = measures.centre_prior(faces.side).expand(len(faces.rows), -1, -1)
     return _described(measures.table(maps, faces.regions), faces, CENTRE)
+
+
+def cells(run: Run, faces: Faces) -> tuple[int, int]:
+    """Rows and columns of the run's maps before they are enlarged."""
+    network = model(run)
+    with tapped(network) as tap:
+        network(faces.images[:1].to(next(network.parameters()).device))
+        return tuple(tap.activations.shape[-2:])
+
+
+def itself(faces: Faces, cells: tuple[int, int]) -> pd.DataFrame:
+    """The same measures of the mask itself, drawn in so many cells as the maps have."""
+    maps = measures.coarsened(faces.regions["mask"], cells)
+    return _described(measures.table(maps, faces.regions), faces, "the mask itself")
 
 
 def curves(run: Run, faces: Faces, steps: int) -> pd.DataFrame:
@@ -137,6 +82,15 @@ def cascade(run: Run, faces: Faces, stages: int = 5) -> pd.DataFrame:
     return remembered("gradcam_cascade", inputs, lambda: _cascade(model(run), faces, stages))
 
 
+def alike(run: Run, faces: Faces) -> pd.DataFrame:
+    """How alike the maps of the two classes are, image by image: columns `image`, `group`, `logit`, `similarity`.
+
+    `logit` is "single", as pytorch-gradcam explains it, or "less the mean" of both, as here.
+    """
+    inputs = {"run": run.key, **_identity(faces)}
+    return remembered("gradcam_classes", inputs, lambda: _alike(model(run), faces))
+
+
 def explained(model: nn.Module, faces: Faces) -> Iterator[tuple[slice, dict[str, Tensor]]]:
     """Maps of the true classes, batch by batch: the slice of images, and N side side by method."""
     with explainer(model) as explain:
@@ -157,7 +111,7 @@ def _look(model: nn.Module, faces: Faces) -> tuple[pd.DataFrame, pd.DataFrame]:
     untrained = _maps(sanity.randomised(model), few)["gradcam"]
     tables = [_described(measures.table(maps[method], faces.regions), faces, method) for method in METHODS]
     tables.append(_described(measures.table(untrained, few.regions), few, RANDOM))
-    means = [_mean_maps(maps[method], faces.labels, method) for method in METHODS]
+    means = [_mean_maps(maps[method], faces, method) for method in METHODS]
     return pd.concat(tables, ignore_index=True), pd.concat(means, ignore_index=True)
 
 
@@ -172,11 +126,12 @@ def _described(table: pd.DataFrame, faces: Faces, name: str) -> pd.DataFrame:
     return table.assign(maps=name, **columns)
 
 
-def _mean_maps(maps: Tensor, labels: Tensor, method: str) -> pd.DataFrame:
+def _mean_maps(maps: Tensor, faces: Faces, method: str) -> pd.DataFrame:
     y, x = np.indices(maps.shape[1:])
+    lower = faces.regions["lower face"] if faces.known else None
     return pd.concat(
         pd.DataFrame({"maps": method, "label": label, "y": y.ravel(), "x": x.ravel(), "value": mean.ravel()})
-        for label, mean in bands.mean_maps(maps, labels).items()
+        for label, mean in bands.mean_maps(maps, faces.labels, lower).items()
     )
 
 
@@ -211,6 +166,16 @@ def _cascade(model: nn.Module, faces: Faces, stages: int) -> pd.DataFrame:
     device = next(model.parameters()).device
     table = sanity.cascade_similarity(model, faces.images.to(device), faces.labels.to(device), stages=stages)
     return _with_groups(table, faces)
+
+
+def _alike(model: Contrast, faces: Faces) -> pd.DataFrame:
+    frames = []
+    for name, network in (("single", model.model), ("less the mean", model)):
+        with explainer(network) as explain:
+            pairs = torch.cat([explain(batch).maps["gradcam"].cpu() for batch in faces.images.split(BATCH)])
+        similarity = sanity.rank_correlation(pairs[:, 0], pairs[:, 1])
+        frames.append(pd.DataFrame({"image": range(len(pairs)), "logit": name, "similarity": similarity}))
+    return _with_groups(pd.concat(frames, ignore_index=True), faces)
 
 
 def _in_batches(measure, model: nn.Module, faces: Faces, maps: Tensor, *options) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""The command line: `python -m fmlib report|audit|predict|synth|compare`."""
+"""The command line: `python -m fmlib report|audit|predict|export|synth|compare`."""
 
+import csv
 import errno
+import io
 import json
 import sys
 from pathlib import Path
@@ -85,18 +87,52 @@ def audit(folder: Path, target: Path | None) -> None:
 
 
 @cli.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
-def predict(model: Path, images: tuple[Path, ...]) -> int:
-    """Judge images with a finished run, given by its key; prints a table: path, label, probability of a mask."""
-    from fmlib.predict import predict_files
+@click.option(
+    "--cam", type=click.Path(path_type=Path), help="Write what each label rests on there, as overlays."
+)
+def predict(model: str, images: tuple[Path, ...], cam: Path | None) -> int:
+    """Judge IMAGES, files and folders, with MODEL: a run's key or an exported file.
 
-    table = predict_files(model, images)
-    failed = table[table["error"] != ""]
-    for row in failed.itertuples():
-        click.echo(f"Error: {row.path}: {row.error}", err=True)
-    click.echo(table.drop(failed.index).drop(columns="error").to_csv(index=False), nl=False)
-    return int(len(failed) > 0)
+    Prints a line per file as it is judged: path, label, probability of a mask. Files that cannot be judged are
+    named on stderr, and the exit status is then 1.
+    """
+    from fmlib import modelfile, prediction
+
+    trained, failed = modelfile.load(model), False
+    columns = ["path", "label", "probability", *(["cam"] if cam else [])]
+    _echo_row(columns)
+    for judgement in prediction.judged(trained, images, cam):
+        if judgement.error:
+            failed = True
+            click.echo(_bytes(f"Error: {judgement.path}: {judgement.error}"), err=True)
+        else:
+            _echo_row([getattr(judgement, name) for name in columns])
+    return int(failed)
+
+
+def _echo_row(values: list) -> None:
+    """Print a line of CSV."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(values)
+    click.echo(_bytes(line.getvalue()))
+
+
+def _bytes(text: str) -> bytes:
+    """A line as bytes: names of files need not be valid text."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+@cli.command()
+@click.argument("run")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export(run: str, file: Path) -> None:
+    """Write the classifier of RUN to FILE.safetensors, fit for `predict` elsewhere, and a model card beside it."""
+    from fmlib import modelfile
+
+    card = modelfile.export(run, file)
+    click.echo(f"{file}, {card}")
 
 
 @cli.command()

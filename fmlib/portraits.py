@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from fmlib.attention import Faces, model
+from fmlib.attention import model
 from fmlib.explain import METHODS, coloured, reference
+from fmlib.faces import Faces
 from fmlib.runs import Run
 
 FRONTAL, TURNED = 0.95, 0.05  # quantiles of left-right symmetry that stand for the pose where it is not known

@@ -1,19 +1,14 @@
-"""What the Grad-CAM stage reads off its tables: sentences, a breakdown by attribute, and results rows."""
+"""What the Grad-CAM stage reads off its tables: sentences, and breakdowns to be shown as tables."""
 
-import numpy as np
 import pandas as pd
 
-from fmlib.attention import CENTRE, ORDERS, RANDOM, Faces
-from fmlib.explain.tables import advantage, areas, interval, sentence
+from fmlib.attention import CENTRE, ORDERS, cells, itself
+from fmlib.explain.tables import advantage, gap, interval, sentence
+from fmlib.faces import Faces
 from fmlib.figures.style import label
 from fmlib.runs import Run
-from fmlib.stage import Stage
 
-POINTING, TIMES = (
-    0.95,
-    2,
-)  # what a model that looks at the mask is held to: pointing game, energy over the prior's
-
+POINTING, TIMES = 0.95, 2  # asked of a model that looks at the mask: pointing game, energy over the prior's
 ALIKE = 0.3  # rank correlation below which two maps are called unrelated
 
 
@@ -41,6 +36,22 @@ def verdict(tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> str:
             f"{times:.1f} times the energy that the centre prior puts there (asked: {TIMES})."
         )
     return "\n".join(lines)
+
+
+def coarseness(runs: dict[str, Run], faces: Faces, prior: pd.DataFrame) -> str:
+    """What the mask itself would score if it were drawn as coarsely as the models' maps."""
+    if not _truth(prior):
+        return ""
+    grids, lines = {}, []
+    for model, run in runs.items():
+        grids.setdefault(cells(run, faces), []).append(label(model))
+    for grid, models in sorted(grids.items()):
+        drawn = itself(faces, grid).assign(maps="gradcam")
+        lines.append(
+            f"* {grid[0]} × {grid[1]} cells ({', '.join(models)}): highest point in the mask in "
+            f"{_pointing(drawn)[0]:.0%} of masked faces, {_times(drawn, prior):.1f} times the centre prior's energy"
+        )
+    return "The maps are coarse. The mask itself, drawn in as many cells, would score:\n\n" + "\n".join(lines)
 
 
 def headline(tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> str:
@@ -78,6 +89,12 @@ def sanity(cascades: dict[str, pd.DataFrame]) -> str:
     return f"Random weights {lost} the maps: rank correlation with the trained model's maps {words}."
 
 
+def images(faces: Faces) -> str:
+    """How many images these are, of which class."""
+    masked = int((faces.labels == 1).sum())
+    return f"{len(faces.rows)} images, {masked} of them with a mask"
+
+
 def faithful(curves: dict[str, pd.DataFrame]) -> str:
     """For how many models the Grad-CAM order beats a random one and the centre prior, intervals considered."""
     lines = []
@@ -107,48 +124,60 @@ def by_attribute(tables: dict[str, pd.DataFrame], faces: Faces) -> pd.DataFrame:
     ).round(2)
 
 
-def record(
-    stage: Stage,
-    run: Run,
-    measured: pd.DataFrame,
-    curves: pd.DataFrame,
-    confidence: pd.DataFrame | None = None,
-) -> None:
-    """Record a run's results rows: Grad-CAM's under the plain metric names, others with their name behind."""
-    for maps, ending in (("gradcam", ""), ("gradcam++", "_gradcam++"), (RANDOM, "_random_weights")):
-        _record_places(stage, run, measured[measured["maps"] == maps], ending)
-    table = areas(curves)
-    for (kind, maps), part in table.groupby(["kind", "maps"], sort=False):
-        ending = "" if maps == "gradcam" else f"_{maps.replace(' ', '_')}"
-        _row(stage, run, f"{kind}_auc{ending}", part["area"], part["group"])
-    if confidence is not None:
-        for maps, part in confidence.groupby("maps", sort=False):
-            ending = "" if maps == "gradcam" else f"_{maps.replace(' ', '_')}"
-            for column, metric in (("drop", "confidence_drop"), ("road", "road")):
-                _row(stage, run, f"{metric}{ending}", part[column], part["group"])
+def classes(tables: dict[str, pd.DataFrame]) -> str:
+    """Whether the maps of the two classes differ, of single logits and of logits less their mean."""
+    parts = []
+    for name in ("single", "less the mean"):
+        means = {label(model): _similarity(table, name) for model, table in tables.items()}
+        words = ", ".join(f"{model} {value:.2f}" for model, value in means.items())
+        alike = [model for model, value in means.items() if value >= ALIKE]
+        parts.append(f"{words} ({'alike: ' + ', '.join(alike) if alike else 'they differ in every model'})")
+    return (
+        f"Rank correlation between an image's maps of the two classes: by single logits {parts[0]}; by logits less "
+        f"their mean, which are shown and measured here, {parts[1]}."
+    )
 
 
-def record_prior(stage: Stage, prior: pd.DataFrame) -> None:
-    """Record what the centre prior reaches, as the model of that name."""
-    _record_places(stage, None, prior, "")
+def _similarity(table: pd.DataFrame, logit: str) -> float:
+    return table.loc[table["logit"] == logit, "similarity"].mean()
 
 
-def _record_places(stage: Stage, run: Run | None, table: pd.DataFrame, ending: str) -> None:
-    masked = table[(table["region"] == "mask") & (table["label"] == 1)]
-    metrics = (("pointing_game", "pointing"), ("energy_inside", "energy"), ("iou_top20", "iou"))
-    for metric, column in metrics if len(masked) else ():
-        _row(stage, run, metric + ending, masked[column], masked["group"])
-    frame = table[table["region"] == "frame"]
-    _row(stage, run, "border_energy" + ending, frame["energy"], frame["group"])
+def borders(tables: dict[tuple[str, str], pd.DataFrame], faces: Faces) -> pd.DataFrame:
+    """Energy at the border of altered and of other images: a row per model and split that it was trained on.
+
+    Args:
+        tables: by model and split, of `attention.look`.
+
+    Returns:
+        columns `altered`, `others` (mean shares), `difference` with `low` and `high` (95 % interval), `even`
+        (share of the area), `images` and `altered images`; no rows where no image is known to be altered.
+    """
+    columns = ["altered", "others", "difference", "low", "high", "even", "images", "altered images"]
+    if faces.altered is None:
+        return pd.DataFrame(columns=columns)
+    rows = {}
+    for key, table in tables.items():
+        part = table[(table["maps"] == "gradcam") & (table["region"] == "frame")]
+        chosen = faces.altered[part["image"]]
+        means = [part.loc[side, "energy"].mean() for side in (chosen, ~chosen)]
+        difference = gap(part["energy"], chosen, part["group"])
+        rows[key] = (*means, *difference, part["area"].mean(), len(part), int(chosen.sum()))
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def _row(stage: Stage, run: Run | None, metric: str, values: pd.Series, groups: pd.Series) -> None:
-    names = ("model", "optimizer", "activation", "augmentation", "train_size", "split", "seed")
-    about = {name: getattr(run.config, name) for name in names} if run else {"model": CENTRE}
-    value, low, high = interval(values, groups)
-    known = int(np.isfinite(values).sum())
-    key = run.key if run else None
-    stage.row(**about, view="test", metric=metric, value=value, low=low, high=high, n=known, run=key)
+def smeared(found: pd.DataFrame) -> str:
+    """Whether models look more at the border of altered images, which is smeared, than at that of others."""
+    if found.empty:
+        return "Of no image here is it known that it is an altered copy, so smeared borders cannot be told from others."
+    lines = []
+    for (model, split), row in found.iterrows():
+        more = "looks more at" if row["low"] > 0 else "shows no sign of looking more at"
+        lines.append(
+            f"* {label(model)}, {label(split)}, {more} the border of altered images: {row['altered']:.0%} of the "
+            f"energy against {row['others']:.0%} on others, {100 * row['difference']:+.0f} points "
+            f"[{100 * row['low']:+.0f}, {100 * row['high']:+.0f}]."
+        )
+    return f"An even map has {found['even'].mean():.0%} of its energy there.\n\n" + "\n".join(lines)
 
 
 def _truth(prior: pd.DataFrame) -> bool:

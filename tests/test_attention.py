@@ -1,6 +1,6 @@
 """From runs to tables, sentences, results rows and figures of the Grad-CAM stage, on a handful of rendered faces."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,10 +9,11 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from fmlib import attention, models, portraits, readings
+from fmlib import attention, gradcam_rows, models, portraits, readings
 from fmlib.config import ClassifierConfig
 from fmlib.data import sources, synthetic
 from fmlib.data.sources import Dataset
+from fmlib.faces import Faces
 from fmlib.figures import gradcam as figures
 
 SIDE = 32
@@ -59,7 +60,7 @@ def faces(request, tmp_path_factory):
             (folder / "regions.npz").unlink()
             (folder / "attributes.csv").unlink()
         data = sources.load(str(folder), progress=False)
-        yield attention.Faces(data, np.arange(0, 30, 2), SIDE)
+        yield Faces(data, np.arange(0, 30, 2), SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,9 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     assert isinstance(figures.gradcam_localisation(measured, means, prior, faces.outline), Figure)
     assert all(f"* {name} looks at" in readings.where(measured, faces) for name in ("ResNet-18", "AlexNet"))
     assert ("fails" in readings.verdict(measured, prior)) == faces.known
+    runs = {run.config.model: run for run in fakes}
+    coarse = readings.coarseness(runs, faces, prior)
+    assert ("2 × 2 cells (ResNet-18, AlexNet)" in coarse) == faces.known == bool(coarse)
     assert readings.by_attribute(measured, faces).empty != faces.known
 
     curves = {run.config.model: attention.curves(run, faces.first(6), 3) for run in fakes}
@@ -96,14 +100,58 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     confidence = attention.confidence(fakes[0], faces.first(6))
     assert "ROAD" in readings.confident(confidence)
 
+    classes = {run.config.model: attention.alike(run, faces.first(6)) for run in fakes}
+    assert "ResNet-18" in readings.classes(classes)
+
     stage = FakeStage()
-    readings.record(stage, fakes[0], measured["resnet18"], curves["resnet18"], confidence)
-    readings.record_prior(stage, prior)
+    gradcam_rows.places(stage, fakes[0], measured["resnet18"])
+    gradcam_rows.curves(stage, fakes[0], curves["resnet18"], "clean")
+    gradcam_rows.confidence(stage, fakes[0], confidence)
+    gradcam_rows.classes(stage, fakes[0], classes["resnet18"])
+    gradcam_rows.prior(stage, prior)
     rows = {(row["model"], row["metric"]): row for row in stage.rows}
     assert {("resnet18", f"{metric}_auc") for metric in ("deletion", "insertion")} <= set(rows)
+    assert rows["resnet18", "insertion_advantage_over_centre_prior"]["view"] == "clean"
+    assert (
+        rows["resnet18", "class_similarity"]["value"] < 0
+    )  # what speaks for one class speaks against the other
     assert ("centre prior", "border_energy") in rows and ("resnet18", "border_energy") in rows
     assert (("resnet18", "pointing_game") in rows) == faces.known == (("resnet18", "energy_inside") in rows)
     assert all(row["low"] <= row["value"] <= row["high"] for row in stage.rows)
+
+
+def test_maps_that_lie_on_smeared_borders_are_noticed(faces):
+    if not faces.known:
+        pytest.skip("of these images it is not known which are altered copies")
+    altered = faces.altered
+    assert 0 < altered.sum() < len(altered)
+    frame = pd.DataFrame({"maps": "gradcam", "region": "frame", "image": range(15), "area": 0.36})
+    frame["group"] = faces.manifest["group"]
+    kinds = {"looks": np.where(altered, 0.9, 0.1), "does not": np.linspace(0.3, 0.4, 15)}
+    tables = {(model, "official"): frame.assign(energy=energy) for model, energy in kinds.items()}
+    found = readings.borders(tables, faces)
+    assert found.loc[[("looks", "official")], "difference"].item() == pytest.approx(0.8)
+    first, second = readings.smeared(found).splitlines()[-2:]
+    assert "looks more at" in first and "no sign" in second
+    stage = FakeStage()
+    gradcam_rows.borders(stage, fake_of(faces), found.iloc[0])
+    assert stage.rows[0]["metric"] == "border_energy_altered_less_others" and stage.rows[0]["n"] == 15
+
+
+def fake_of(faces) -> FakeRun:
+    return FakeRun("any", ClassifierConfig(model="resnet18", split="official"), faces.data)
+
+
+def test_altered_copies_are_known_by_the_name_that_a_tool_gave_them(faces):
+    if faces.known:
+        pytest.skip("rendered images say themselves what was done to them")
+    assert faces.altered is None and readings.borders({}, faces).empty
+    assert "no image" in readings.smeared(readings.borders({}, faces))
+    manifest = faces.data.manifest.assign(
+        path=[f"Augmented_{i // 2}_77.png" if i % 4 else "1.png" for i in range(30)]
+    )
+    named = Faces(replace(faces.data, manifest=manifest), faces.rows, SIDE)
+    assert named.altered.tolist() == [i % 4 > 0 for i in range(0, 30, 2)]
 
 
 def test_a_measurement_is_made_once(faces, fakes, monkeypatch):

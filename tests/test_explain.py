@@ -6,6 +6,7 @@ import warnings
 
 import gradcam
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,7 @@ from fmlib.config import ARCHITECTURES
 from fmlib.errors import UsageError
 from fmlib.explain import (
     METHODS,
+    Contrast,
     bands,
     coloured,
     explainer,
@@ -64,16 +66,20 @@ class Brightness(nn.Module):
         return torch.stack([torch.zeros_like(light), 10 * (light - 0.5)], 1)
 
 
-def package_maps(model: nn.Module, layer: nn.Module, images: torch.Tensor, method: str) -> np.ndarray:
-    """Maps N C H W of the untouched package, on a copy of the model (its hooks stay)."""
+def package_maps(
+    model: nn.Module, layer: nn.Module, images: torch.Tensor, method: str, classes: list[int]
+) -> np.ndarray:
+    """Maps N H W of the untouched package, of a class for each image, on a copy of the model (its hooks stay)."""
     names = {id(module): name for name, module in model.named_modules()}
     model = copy.deepcopy(model).eval()
     make = {"gradcam": gradcam.GradCAM, "gradcam++": gradcam.GradCAMpp}[method]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cam = make(model, model.get_submodule(names[id(layer)]))
-        maps = [[cam(image[None], class_idx=index)[0][0, 0] for index in (0, 1)] for image in images]
-    return np.array([[np.asarray(saliency) for saliency in pair] for pair in maps])
+        maps = [
+            cam(image[None], class_idx=index)[0][0, 0] for image, index in zip(images, classes, strict=True)
+        ]
+    return np.stack([np.asarray(saliency) for saliency in maps])
 
 
 def layer_used_once(model: nn.Module) -> nn.Module:
@@ -81,18 +87,54 @@ def layer_used_once(model: nn.Module) -> nn.Module:
     return model.net._bn1 if model.name.startswith("efficientnet") else model.cam_layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_batched_maps_equal_those_of_pytorch_gradcam(name):
     model = models.build(name, side=SIDE)
-    layer, images = layer_used_once(model), torch.rand(6, 3, SIDE, SIDE)
+    layer, images = layer_used_once(model), torch.rand(64, 3, SIDE, SIDE)
+    classes = torch.arange(64) % 2
     with explainer(model, layer) as explain:
         cams = explain(images)
     for method in METHODS:
-        expected = package_maps(model, layer, images, method)
-        finite = np.isfinite(expected).all((2, 3))
-        assert finite.any()
-        np.testing.assert_allclose(cams.maps[method].numpy()[finite], expected[finite], atol=1e-4)
-        assert (cams.maps[method].numpy()[~finite] == 0).all()
+        mine = cams.of(method, classes).numpy()
+        expected = package_maps(model, layer, images, method, classes.tolist())
+        finite = np.isfinite(expected).all((1, 2))
+        assert finite.sum() > 32
+        np.testing.assert_allclose(mine[finite], expected[finite], rtol=0, atol=1e-4)
+        assert (mine[~finite] == 0).all()
+
+
+def test_a_contrast_has_the_same_probabilities_and_ignores_what_the_logits_share():
+    model, images = Tiny(), torch.rand(4, 3, 8, 8)
+    shifted = copy.deepcopy(model)
+    with torch.no_grad():
+        shifted.head.weight += torch.randn(1, 4)  # the same for both classes
+    contrast = Contrast(model)
+    assert torch.allclose(contrast(images).softmax(1), model(images).softmax(1), atol=1e-6)
+    with explainer(contrast) as one, explainer(Contrast(shifted)) as other, explainer(model) as single:
+        maps = [explain(images).maps["gradcam"] for explain in (one, other, single)]
+    assert torch.allclose(maps[0], maps[1], atol=1e-4)
+    with explainer(shifted) as explain:
+        assert not torch.allclose(explain(images).maps["gradcam"], maps[2], atol=1e-2)
+
+
+def test_a_contrast_has_its_models_cam_layer_or_none():
+    with explainer(Contrast(Tiny())) as explain:
+        assert explain(torch.rand(1, 3, 8, 8)).of("gradcam", 1).shape == (1, 8, 8)
+    with pytest.raises(UsageError, match="no cam_layer"), explainer(Contrast(nn.Linear(2, 2))):
+        pass
+
+
+def test_the_mean_of_the_classes_weights_is_never_trained():
+    model = Tiny()
+    start = model.head.weight.detach().mean(0)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(5):
+        loss = nn.functional.cross_entropy(model(torch.rand(8, 3, 8, 8)), torch.arange(8) % 2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert torch.allclose(model.head.weight.mean(0), start, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -241,14 +283,17 @@ def test_every_misuse_has_one_clear_message():
         explain((images * 255).byte())
 
 
-def test_many_batches_leave_no_tensor_behind():
-    model, images = Tiny(), torch.rand(4, 3, 8, 8)
+def test_ten_thousand_maps_leave_no_tensor_and_no_memory_behind():
+    model, images = Tiny(), torch.rand(50, 3, 16, 16)
+    per_batch, used = len(images) * len(METHODS) * 2, []
     with explainer(model) as explain:
-        counts = [
-            explain(images) and len([t for t in gc.get_objects() if type(t) is torch.Tensor])
-            for _ in range(12)
-        ]
-    assert len(set(counts[2:])) == 1
+        for _ in range(3):
+            for _ in range(10_000 // per_batch):
+                explain(images)
+            tensors = len([t for t in gc.get_objects() if type(t) is torch.Tensor])
+            used.append((tensors, psutil.Process().memory_info().rss))
+    assert used[2][0] == used[1][0]
+    assert used[2][1] - used[1][1] < 4e6  # bytes; the maps of one round are 10 MB
 
 
 def test_the_packages_colours_make_a_heat_map_and_an_overlay():
@@ -294,6 +339,15 @@ def test_regions_shrink_by_majority_and_never_vanish():
     assert small.shape == (2, 32, 32) and small[0, 16:].all() and not small[0, :16].any()
     assert small[1].sum() == 1 and small[1, 1, 1]
     assert not measures.resized(torch.zeros(1, 9, 9, dtype=torch.bool), 4).any()
+
+
+def test_a_region_drawn_coarsely_peaks_inside_and_loses_energy_to_its_surroundings():
+    regions = torch.zeros(1, 32, 32, dtype=torch.bool)
+    regions[0, 8:20, 10:22] = True
+    fine, coarse = (measures.coarsened(regions, (cells, cells)) for cells in (32, 4))
+    assert torch.equal(fine > 0, regions) and measures.energy_inside(fine, regions).item() == 1
+    assert measures.pointing_game(coarse, regions).item() == 1
+    assert 0.3 < measures.energy_inside(coarse, regions).item() < 0.9
 
 
 def test_ranks_follow_the_map_and_break_ties_evenly():
@@ -382,13 +436,47 @@ def test_the_sentence_names_the_band_that_holds_the_energy():
     assert "no part" in tables.sentence("AlexNet", even)
 
 
-def test_anatomical_bands_share_out_the_image_and_mean_maps_are_by_label():
+def test_anatomical_bands_share_out_the_image():
     lower = torch.zeros(2, 10, 10, dtype=torch.bool)
     lower[:, 6:, 3:7] = True
     parts = bands.anatomy(lower)
     assert torch.equal(sum(part.int() for part in parts.values()), torch.ones(2, 10, 10, dtype=torch.int))
+    assert parts["nose and cheeks"][:, 6:8].any() and not parts["nose and cheeks"][:, 8:].any()
+
+
+def test_mean_maps_are_by_label():
     means = bands.mean_maps(torch.stack([torch.zeros(2, 2), torch.ones(2, 2)]), torch.tensor([0, 1]))
     assert means[0].max() == 0 and means[1].min() == 1
+
+
+def test_aligned_faces_lie_on_each_other_and_what_a_picture_does_not_show_is_not_known():
+    lower = torch.zeros(3, 32, 32, dtype=torch.bool)
+    lower[0, 8:16, 4:12] = True
+    lower[1, 12:24, 14:26] = True  # larger, and elsewhere
+    lower[2, 18:26, 16:24] = True
+    moved, known = bands.aligned(lower.float(), lower)
+    places = [(m > 0.5).nonzero().float() for m in moved]
+    for place in places[1:]:
+        assert torch.allclose(place.mean(0), places[0].mean(0), atol=0.75)
+        assert abs(len(place) / len(places[0]) - 1) < 0.25
+    mean = bands.mean_map(moved, known)
+    assert np.nanmax(mean) == 1 and lower.float().mean(0).max() < 1  # without aligning they do not all meet
+    assert not known.all()
+
+
+def test_aligning_equal_faces_changes_nothing():
+    lower = torch.zeros(2, 16, 16, dtype=torch.bool)
+    lower[:, 8:14, 4:12] = True
+    maps = torch.rand(2, 16, 16)
+    moved, known = bands.aligned(maps, lower)
+    assert torch.allclose(moved, maps, atol=1e-5) and known.all()
+
+
+def test_a_gap_is_the_difference_of_two_means_with_an_interval():
+    values, chosen = [1.0, 2.0, 3.0, 5.0, np.nan], [True, False, False, True, True]
+    value, low, high = tables.gap(values, chosen, list("abcde"))
+    assert value == 0.5 and low < value < high
+    assert np.isnan(tables.gap(values, [True] * 5, list("abcde"))).all()
 
 
 def test_interval_holds_the_mean_and_ignores_missing_values():

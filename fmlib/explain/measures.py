@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
+from fmlib.explain.cams import normalised
+
 BORDER = 0.1  # the border is a frame of a tenth of the side, 36 % of the area
 SIGMA = 0.25  # standard deviation of the centre prior, in sides
 
@@ -69,6 +71,12 @@ def centre_prior(side: int, sigma: float = SIGMA) -> Tensor:
     line = (torch.arange(side) + 0.5) / side - 0.5
     bell = torch.exp(-line.square() / (2 * sigma**2))
     return bell[:, None] * bell[None, :] / bell.max() ** 2
+
+
+def coarsened(regions: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Regions N side side drawn in so many cells and enlarged again: what a map as coarse can show of them."""
+    share = adaptive_avg_pool2d(regions.float()[:, None], cells)
+    return normalised(share, regions.shape[-2:])[:, 0]
 
 
 def table(maps: Tensor, regions: Mapping[str, Tensor]) -> pd.DataFrame:

@@ -21,6 +21,22 @@ def interval(values, groups=None, draws: int = 1000, seed: int = 0) -> tuple[flo
     return (float(values.mean()), *bootstrap_interval(means))
 
 
+def gap(values, chosen, groups, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+    """Mean of the `chosen` values (bool N) less that of the others, with its 95 % interval, drawn by whole groups."""
+    values, chosen = np.asarray(values, dtype=float), np.asarray(chosen, dtype=bool)
+    known = np.isfinite(values)
+    values, chosen, groups = values[known], chosen[known], np.asarray(groups)[known]
+    if not chosen.any() or chosen.all():
+        return (np.nan,) * 3
+    differences = []
+    for weights in resamples(groups, draws, seed):
+        with np.errstate(invalid="ignore"):  # a draw may hold none of one kind; `interval` leaves it out
+            sides = [weights[:, part] @ values[part] / weights[:, part].sum(1) for part in (chosen, ~chosen)]
+        differences.append(sides[0] - sides[1])
+    value = float(values[chosen].mean() - values[~chosen].mean())
+    return (value, *bootstrap_interval(np.concatenate(differences)))
+
+
 def concentration(table: pd.DataFrame) -> pd.DataFrame:
     """For each band its mean share of energy and of area, and their quotient with its interval.
 

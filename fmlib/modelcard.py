@@ -1,0 +1,66 @@
+"""What someone who is handed a classifier should know about it, in Markdown."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from fmlib import calibration, metrics
+from fmlib.figures.style import label
+
+SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
+USE = """\
+## Use
+
+    python -m fmlib predict FILE.safetensors photo.jpg ...
+
+It tells whether one person, whose face fills the picture, wears a mask properly: over nose and mouth. The
+probability is calibrated on validation images.
+
+## Limits
+
+* It was judged on the images named above. On photographs of another kind it errs more often.
+* Error rates differ between groups of people and ways of wearing a mask; measure them before relying on it.
+* It is no tool for enforcement or surveillance, and no decision about a person should rest on it.
+"""
+
+
+def write(folder: Path) -> str:
+    """Return the card of the classifier run stored in `folder`: what it is, how it was trained, what it scored."""
+    config, provenance = (_read(folder / name) for name in ("config.json", "provenance.json"))
+    known = pd.read_csv(folder / "predictions.csv", dtype={"group": str})
+    facts = "\n".join(f"* {name}: {value}" for name, value in _facts(folder, config, provenance).items())
+    return f"# {label(config['model'])}: mask or no mask\n\n{facts}\n\n{_scores(known)}\n\n{USE}"
+
+
+def _facts(folder: Path, config: dict, provenance: dict) -> dict[str, object]:
+    start = "ImageNet weights" if config["pretrained"] else "random weights"
+    return {
+        "Input": f"RGB images of {config['side']} px on a side, values 0 to 1, N 3 H W",
+        "Output": "two logits: without mask, with mask",
+        "Activation": config["activation"] or "the architecture's own",
+        "Trained": f"on {provenance['images']:,} images ({config['split']} split) from {start}, "
+        f"{config['epochs']} epochs, {label(config['optimizer'])}, {label(config['augmentation'])}, "
+        f"seed {config['seed']}",
+        "Run": f"{folder.resolve().name}, images {config['data']}, code {config['code']}",
+        "Commit": provenance["commit"] or "not recorded",
+    }
+
+
+def _scores(known: pd.DataFrame) -> str:
+    """A table of scores with 95% intervals on validation and test images."""
+    validation = known[known["split"] == "validation"]
+    temperature = calibration.temperature(validation["label"], validation["logit"])
+    lines = ["| metric | images | value | 95% interval |", "|---|---|---|---|"]
+    for split in ("validation", "test"):
+        part = known[known["split"] == split]
+        probability = calibration.calibrated(part["logit"], temperature)
+        for row in metrics.scores(part["label"], probability, part["group"]).itertuples():
+            if row.metric in SHOWN:
+                value = f"{row.value:.4f} | {row.low:.4f} to {row.high:.4f}"
+                lines.append(f"| {label(row.metric)} | {row.n:,} {split} | {value} |")
+    return "\n".join([*lines, "", f"Temperature of the probabilities: {temperature:.4f}"])
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
