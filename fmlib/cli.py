@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from fmlib.errors import FmlibError
+from fmlib.text import printable
 
 # What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
 _MACHINE = {
@@ -64,9 +65,9 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
 
 
 def _place(dataset: str) -> str:
-    """A source's name as it is, a folder as an absolute path."""
+    """A source's name as it is, a folder or an archive as an absolute path."""
     looks_like_path = any(mark in dataset for mark in ("/", "\\", "~")) or dataset in (".", "..")
-    if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).is_dir()):
+    if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).exists()):
         return str(Path(dataset).expanduser().resolve())
     return dataset
 
@@ -94,7 +95,7 @@ def predict(model: Path, images: tuple[Path, ...]) -> int:
     table = predict_files(model, images)
     failed = table[table["error"] != ""]
     for row in failed.itertuples():
-        click.echo(f"Error: {row.path}: {row.error}", err=True)
+        click.echo(f"Error: {printable(row.path)}: {printable(row.error)}", err=True)
     click.echo(table.drop(failed.index).drop(columns="error").to_csv(index=False), nl=False)
     return int(len(failed) > 0)
 

@@ -1,13 +1,19 @@
 """Opening a picture file in the one way that everything here uses, and saying why one cannot be opened."""
 
 import io
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-PIXEL_LIMIT = 89_000_000  # just under Pillow's own guard against decompression bombs
+PIXEL_LIMIT = 50_000_000  # as the largest common cameras; decoding one takes some 400 MB
+LARGE = 12_000_000  # px above which pictures are decoded one at a time, whatever the number of threads
 BYTE_LIMIT = 256 * 2**20
+# what photographs come in; not everything that Pillow opens: for EPS it would start Ghostscript
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+_large = Lock()
 
 
 class UnreadableError(ValueError):
@@ -21,10 +27,12 @@ def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
         UnreadableError: with the reason in words.
     """
     try:
-        with Image.open(source) as image:
+        with Image.open(source, formats=FORMATS) as image:
             _check_size(image)
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            with _large if image.width * image.height > LARGE else nullcontext():
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image)
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -45,19 +53,24 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert without a copy more than is needed: a picture at the limit takes 200 MB each time."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _from_deep(np.asarray(image, dtype=np.float64))
+        return _from_deep(np.array(image, dtype=np.float32))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layers = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-    return image.convert("RGB")
+        layers = image if image.mode == "RGBA" else image.convert("RGBA")
+        flat = Image.new("RGB", layers.size, "white")
+        flat.paste(layers, mask=layers)
+        return flat
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep(values: np.ndarray) -> Image.Image:
-    """Bring 16-bit, 32-bit or float grey values to 8 bits by the range that the values show they use."""
-    top = np.nanmax(values, initial=0)
+    """Bring 16-bit, 32-bit or float grey values (changed in place) to 8 bits by the range that they use."""
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    top = values.max(initial=0)
     full = next((limit for limit in (1, 255, 65535) if top <= limit), top)
-    grey = np.nan_to_num(values * (255 / full)).clip(0, 255).round().astype(np.uint8)
+    values *= 255 / full
+    grey = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 
