@@ -1,7 +1,7 @@
 # fmlib: `make` shows what can be made; everything installs itself first.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report test lint lab bench readme audit clean
+.PHONY: help report test lint lab bench readme audit fuzz torture lock clean
 
 PYTHON ?= python3
 DATASET ?= synthetic
@@ -44,6 +44,15 @@ readme: $(READY) ## rewrite the README's score table from figures/face-mask-12k/
 
 audit: $(READY) ## look for leaks, duplicates and shortcuts in DIR=folder
 	$(RUN) -m fmlib audit "$(DIR)"
+
+fuzz: $(READY) ## put FILES=2000 broken pictures through everything that opens pictures
+	$(RUN) tests/fuzz_images.py --files $(or $(FILES),2000) --seed "$(SEED)"
+
+torture: $(READY) ## kill a smoke report KILLS=30 times at random moments and compare what comes out
+	$(RUN) tests/torture.py --kills $(or $(KILLS),30) --seed "$(SEED)"
+
+lock: $(READY) ## write requirements.txt, every version, from requirements.in
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 requirements.in -o requirements.txt
 
 clean: ## remove the site, caches and finished runs; keeps .venv and data
 	rm -rf site .fmlib .pytest_cache .ruff_cache .hypothesis

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from fmlib.errors import FmlibError
+from fmlib.text import printable
 
 # What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
 _MACHINE = {
@@ -66,9 +67,9 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
 
 
 def _place(dataset: str) -> str:
-    """A source's name as it is, a folder as an absolute path."""
+    """A source's name as it is, a folder or an archive as an absolute path."""
     looks_like_path = any(mark in dataset for mark in ("/", "\\", "~")) or dataset in (".", "..")
-    if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).is_dir()):
+    if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).exists()):
         return str(Path(dataset).expanduser().resolve())
     return dataset
 
@@ -106,7 +107,7 @@ def predict(model: str, images: tuple[Path, ...], cam: Path | None) -> int:
     for judgement in prediction.judged(trained, images, cam):
         if judgement.error:
             failed = True
-            click.echo(_bytes(f"Error: {judgement.path}: {judgement.error}"), err=True)
+            click.echo(_bytes(f"Error: {printable(judgement.path)}: {printable(judgement.error)}"), err=True)
         else:
             _echo_row([getattr(judgement, name) for name in columns])
     return int(failed)

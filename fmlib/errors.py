@@ -1,10 +1,15 @@
 """The two kinds of error that a user is told about in one sentence instead of a traceback."""
 
+from fmlib.text import printable
+
 
 class FmlibError(Exception):
     """Something failed; the message names the thing and the remedy."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UsageError(FmlibError):

@@ -18,6 +18,16 @@ from fmlib.errors import UsageError, known
 from fmlib.figures import style
 
 
+def _named(data: Iterable[Dataset]) -> dict[str, Dataset]:
+    """Data sets by their names, which are the names of their views."""
+    named: dict[str, Dataset] = {}
+    for each in data:
+        if each.name in named and each.root != named[each.name].root:
+            raise UsageError(f"two external folders are called {each.name!r}; give one another name")
+        named[each.name] = each
+    return named
+
+
 class Stage:
     """One notebook's run. Opening it loads (and for the synthetic set, renders) the images.
 
@@ -49,9 +59,7 @@ class Stage:
         self.data_config = DataConfig(str(dataset), images, seed if dataset == "synthetic" else 0)
         self.data: Dataset = runs.dataset(self.data_config)
         folders = [external] if isinstance(external, str) else list(external)
-        self.external: dict[str, Dataset] = {
-            data.name: data for data in (sources.external(folder) for folder in folders if folder)
-        }
+        self.external = _named(sources.external(folder) for folder in folders if folder)
         self.out = Path(out).expanduser() if out else REPO / "figures" / self.data.name
         fingerprints = {name: data.fingerprint for name, data in self.external.items()}
         self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)

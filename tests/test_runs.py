@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fmlib import fingerprints, runs
-from fmlib.config import DataConfig, AutoencoderConfig, ClassifierConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
 
 
 @pytest.fixture

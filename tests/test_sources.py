@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fmlib.config import REPO
 from fmlib.data import pictures, sources
@@ -228,3 +228,118 @@ def test_synthetic_set_knows_origins_and_attributes():
 def test_real_photographs_load():
     data = sources.external(SHARED / "external-dev", progress=False)
     assert (len(data), len(data.unreadable)) == (600, 0)
+
+
+def linked(tmp_path):
+    """A set with links that stay inside and links that lead out, one to a file and one to a folder."""
+    root = both(tmp_path / "set")
+    fill(tmp_path / "elsewhere", range(700, 703))
+    (root / "WithMask" / "inner.png").symlink_to(root / "WithMask" / "0.png")
+    (root / "WithMask" / "file.png").symlink_to(tmp_path / "elsewhere" / "700.png")
+    (root / "WithMask" / "folder").symlink_to(tmp_path / "elsewhere")
+    return root
+
+
+def test_links_out_of_the_folder_are_followed_only_when_told(tmp_path, monkeypatch):
+    root = linked(tmp_path)
+    data = sources.load(str(root), progress=False)
+    assert data.unreadable["path"].tolist() == ["WithMask/file.png", "WithMask/folder"]
+    assert data.unreadable["reason"].str.contains("FMLIB_FOLLOW_LINKS=1").all()
+    assert len(data) == 13
+    monkeypatch.setenv("FMLIB_FOLLOW_LINKS", "1")
+    data = sources.load(str(root), progress=False)
+    assert len(data) == 13 + 4 and data.unreadable.empty
+
+
+def test_a_linked_class_or_split_folder_is_named(tmp_path):
+    both(tmp_path / "other", "Train", "Test")
+    for name in ("Train/WithMask", "Test"):
+        root = tmp_path / f"set {name[:2]}"
+        both(root, "Train")
+        if name == "Train/WithMask":
+            shutil.rmtree(root / name)
+        (root / name).symlink_to(tmp_path / "other" / name)
+        listed = sources.external(root, progress=False).unreadable["path"].tolist()
+        assert listed == ([name] if name != "Test" else ["Test/WithMask", "Test/WithoutMask"])
+
+
+def test_the_folder_itself_may_be_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(both(tmp_path / "set"))
+    data = sources.load(str(tmp_path / "link"), progress=False)
+    assert len(data) == 12 and data.unreadable.empty
+
+
+def test_attributes_are_read_from_a_plain_file_only(tmp_path):
+    root = both(tmp_path / "set")
+    os.mkfifo(root / "attributes.csv")  # reading it would never end
+    assert sources.load(str(root), progress=False).attributes == []
+    (root / "attributes.csv").unlink()
+    (tmp_path / "secret.csv").write_text("path,origin\nWithMask/0.png,x\n")
+    (root / "attributes.csv").symlink_to(tmp_path / "secret.csv")
+    assert sources.load(str(root), progress=False).attributes == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_folders_and_files_without_permission_are_listed(tmp_path):
+    root = both(tmp_path / "set")
+    (root / "WithMask" / "0.png").chmod(0)
+    fill(root / "WithMask" / "closed", [800])
+    (root / "WithMask" / "closed").chmod(0)
+    data = sources.load(str(root), progress=False)
+    (root / "WithMask" / "closed").chmod(0o700)
+    assert len(data) == 11
+    assert dict(data.unreadable.to_numpy()) == {
+        "WithMask/0.png": "no permission to read it",
+        "WithMask/closed": "folder cannot be read: Permission denied",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_a_problem_and_costs_nobody_else(tmp_path, monkeypatch):
+    root = both(tmp_path / "set")
+    fill(root / "WithMask" / "closed", [800])
+    scan = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    data = sources.load(str(root), progress=False)
+    assert len(data) == 12
+    assert data.unreadable.to_numpy().tolist() == [
+        ["WithMask/closed", "folder cannot be read: Permission denied"]
+    ]
+
+
+def test_names_of_data_sets_mean_nothing_to_what_shows_them(tmp_path):
+    root = both(tmp_path / "<b>$\\frac*`\x1b[2J")
+    name = sources.load(str(root), progress=False).name
+    assert name == "_b___frac____2J"
+    assert (
+        sources.load(str(both(tmp_path / "Anna's set-2_マスク (1)")), progress=False).name
+        == "Anna's set-2_マスク (1)"
+    )
+
+
+def test_turning_and_flattening_equal_pillow(tmp_path):
+    clear = picture(2).convert("RGBA")
+    clear.putalpha(picture(3).convert("L"))
+    exif = clear.getexif()
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation
+        clear.save(tmp_path / "clear.png", exif=exif)
+        white = Image.new("RGBA", clear.size, "white")
+        expected = Image.alpha_composite(white, ImageOps.exif_transpose(Image.open(tmp_path / "clear.png")))
+        found = np.asarray(pictures.open_rgb(tmp_path / "clear.png")).astype(int)
+        assert np.abs(found - np.asarray(expected.convert("RGB"))).max() <= 1
+
+
+def test_only_formats_of_photographs_are_opened(tmp_path):
+    for suffix in ("eps", "tga", "ico", "psd"):
+        try:
+            picture(1).save(tmp_path / f"x.{suffix}")
+        except (KeyError, ValueError):  # Pillow does not write it
+            (tmp_path / f"x.{suffix}").write_bytes(b"8BPS\0\1" + bytes(200))
+        with pytest.raises(pictures.UnreadableError, match="not an image file"):
+            pictures.open_rgb(tmp_path / f"x.{suffix}")

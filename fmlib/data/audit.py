@@ -11,6 +11,7 @@ from fmlib.config import CLASSES
 from fmlib.data import groups, hashing, shortcuts, splits
 from fmlib.data.sources import Dataset, read
 from fmlib.errors import UsageError
+from fmlib.text import printable
 
 LISTED = 10  # entries of a list that the short text names
 
@@ -38,7 +39,7 @@ class Audit:
         return {"schema": 1} | vars(self)
 
     def __str__(self) -> str:
-        return "\n".join(_sentences(self))
+        return "\n".join(map(printable, _sentences(self)))
 
 
 def audit(folder: str | Path, progress: bool = True) -> Audit:

@@ -19,6 +19,8 @@ SPLIT_NAMES = {
     "testing": "test",
 }
 CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
+FOLLOW = "FMLIB_FOLLOW_LINKS"  # environment variable
+LINK = f"a link that leads out of the folder; it is followed with {FOLLOW}=1"
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
 
@@ -50,6 +52,8 @@ def key(name: str) -> str:
 def find(folder: Path) -> Listing:
     """List the pictures of a folder in one of the known layouts, one wrapping folder looked through.
 
+    Links that lead out of the folder are listed as problems, not followed, unless FMLIB_FOLLOW_LINKS is 1.
+
     Raises:
         UsageError: the folder is missing, is no folder, or is laid out in no known way.
     """
@@ -57,7 +61,7 @@ def find(folder: Path) -> Listing:
     for root in [folder, *_children(folder)]:
         places = list(_class_folders(root))
         if places:
-            return _list(root, places)
+            return _list(root, places, folder)
     raise UsageError(f"no class folders in {str(folder)!r}: expected {LAYOUT}")
 
 
@@ -92,21 +96,35 @@ def _class_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
                     yield inner, CLASS_NAMES[key(inner.name)], SPLIT_NAMES[key(child.name)]
 
 
-def _list(root: Path, places: list[tuple[Path, int, str]]) -> Listing:
+def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> Listing:
     listing = Listing(root)
     for folder, label, split in places:
-        for path in _walk(folder, listing.problems, root):
+        for path in _walk(folder, listing.problems, root, within):
             _add(listing, path, label, split)
     listing.files.sort(key=lambda file: file.path)
     return listing
 
 
-def _walk(folder: Path, problems: list, root: Path) -> Iterator[Path]:
+def outside(path: Path, within: Path) -> bool:
+    """Whether `path` really lies outside of the folder `within` and may for that reason not be read."""
+    return os.environ.get(FOLLOW) != "1" and not Path(os.path.realpath(path)).is_relative_to(within)
+
+
+def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[Path]:
     """Every visible file below `folder`; linked folders are followed, but none is entered twice."""
 
     def report(error: OSError) -> None:
         problems.append((relative(Path(error.filename), root), f"folder cannot be read: {error.strerror}"))
 
+    def allowed(path: Path) -> bool:
+        stays = not path.is_symlink() or not outside(path, within)
+        if not stays:
+            problems.append((relative(path, root), LINK))
+        return stays
+
+    if outside(folder, within):
+        problems.append((relative(folder, root), LINK))
+        return
     seen = set()
     for place, folders, files in os.walk(folder, onerror=report, followlinks=True):
         status = os.stat(place)
@@ -114,8 +132,9 @@ def _walk(folder: Path, problems: list, root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if _visible(name))
+        paths = (Path(place, name) for name in sorted(folders) if not name.startswith("."))
+        folders[:] = [path.name for path in paths if allowed(path)]
+        yield from filter(allowed, (Path(place, name) for name in sorted(files) if _visible(name)))
 
 
 def _visible(name: str) -> bool:

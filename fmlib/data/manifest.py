@@ -92,9 +92,10 @@ def _row(root: Path, file: Found) -> dict:
     except pictures.UnreadableError as error:
         return base | UNREAD | {"reason": str(error)}
     small = hashing.thumbnail(image)
+    width, height = image.info.get("full_size", image.size)
     return base | {
-        "width": image.width,
-        "height": image.height,
+        "width": width,
+        "height": height,
         "sha256": hashlib.sha256(content).hexdigest(),
         "phash": hashing.phash(small[None])[0],
         "contrast": float(small.std()),

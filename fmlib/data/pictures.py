@@ -1,13 +1,23 @@
 """Opening a picture file in the one way that everything here uses, and saying why one cannot be opened."""
 
 import io
+import stat
+from math import ceil, sqrt
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-PIXEL_LIMIT = 89_000_000  # just under Pillow's own guard against decompression bombs
-BYTE_LIMIT = 256 * 2**20
+PIXEL_LIMIT = 50_000_000  # as the largest common cameras; decoding one takes some 400 MB
+LARGE = (
+    12_000_000  # px above which pictures are decoded one at a time, whatever the threads, and reduced at once
+)
+BYTE_LIMIT = 160 * 2**20
+# what photographs come in; not everything that Pillow opens: for EPS it would start Ghostscript
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+_large = Lock()
+Image.core.set_block_size(64 * 2**20)  # so large that malloc gives the memory of a large picture back at once
 
 
 class UnreadableError(ValueError):
@@ -17,14 +27,20 @@ class UnreadableError(ValueError):
 def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
     """Decode a picture fully to 8-bit RGB: first frame, EXIF rotation applied, transparency over white.
 
+    A very large one is brought to at most `LARGE` pixels; its true size is then `info["full_size"]`.
+
+    Args:
+        source: a file's place, or its content.
     Raises:
         UnreadableError: with the reason in words.
     """
+    if not isinstance(source, io.BytesIO):
+        source = io.BytesIO(read_bytes(Path(source)))
     try:
-        with Image.open(source) as image:
-            _check_size(image)
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+        if _pixels(source) <= LARGE:
+            return _upright_rgb(source)
+        with _large:
+            return _reduced(_upright_rgb(source))
     except UnreadableError:
         raise
     except UnidentifiedImageError:
@@ -33,38 +49,63 @@ def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
         raise UnreadableError(f"more than {PIXEL_LIMIT // 10**6} megapixels") from None
     except MemoryError:
         raise UnreadableError("too large for the memory") from None
-    except PermissionError:
-        raise UnreadableError("no permission to read it") from None
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, ...
         raise UnreadableError(f"damaged: {str(error).strip() or type(error).__name__}") from error
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > PIXEL_LIMIT:
-        raise UnreadableError(f"more than {PIXEL_LIMIT // 10**6} megapixels ({image.width}x{image.height})")
+def _pixels(source: io.BytesIO) -> int:
+    """How many pixels a picture claims to have; UnreadableError if too many."""
+    with Image.open(source, formats=FORMATS) as image:
+        pixels = image.width * image.height
+        if pixels > PIXEL_LIMIT:
+            raise UnreadableError(
+                f"more than {PIXEL_LIMIT // 10**6} megapixels ({image.width}x{image.height})"
+            )
+        return pixels
+
+
+def _upright_rgb(source: io.BytesIO) -> Image.Image:
+    with Image.open(source, formats=FORMATS) as image:
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return _to_rgb(image)
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    small = image.reduce(ceil(sqrt(image.width * image.height / LARGE)))
+    small.info["full_size"] = image.size
+    return small
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert without a copy more than is needed: a picture at the limit takes 200 MB each time."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _from_deep(np.asarray(image, dtype=np.float64))
+        return _from_deep(np.array(image, dtype=np.float32))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layers = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert("RGB")
-    return image.convert("RGB")
+        layers = image if image.mode == "RGBA" else image.convert("RGBA")
+        flat = Image.new("RGB", layers.size, "white")
+        flat.paste(layers, mask=layers)
+        return flat
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_deep(values: np.ndarray) -> Image.Image:
-    """Bring 16-bit, 32-bit or float grey values to 8 bits by the range that the values show they use."""
-    top = np.nanmax(values, initial=0)
+    """Bring 16-bit, 32-bit or float grey values (changed in place) to 8 bits by the range that they use."""
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    top = values.max(initial=0)
     full = next((limit for limit in (1, 255, 65535) if top <= limit), top)
-    grey = np.nan_to_num(values * (255 / full)).clip(0, 255).round().astype(np.uint8)
+    values *= 255 / full
+    grey = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
     return Image.fromarray(grey).convert("RGB")
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a file within the size limit; UnreadableError otherwise."""
+    """Content of a regular file within the size limit; UnreadableError otherwise."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError("not a regular file")
         if size == 0:
             raise UnreadableError("empty file (0 bytes)")
         if size > BYTE_LIMIT:

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pandas as pd
 from filelock import FileLock
 from PIL import Image
 
+from fmlib import text
 from fmlib.config import CLASSES, REPO, home
-from fmlib.data import folders, groups, manifest, pictures, relatives, splits
+from fmlib.data import archives, folders, groups, manifest, pictures, relatives, splits
 from fmlib.errors import FmlibError, UsageError
 from fmlib.fingerprints import code_version
 
@@ -61,10 +64,10 @@ class Dataset:
 
 
 def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bool = True) -> Dataset:
-    """Load a set to train on: "synthetic", "face-mask-12k" or a folder.
+    """Load a set to train on: "synthetic", "face-mask-12k", a folder or an archive of one.
 
     Args:
-        dataset: name or folder.
+        dataset: name, folder, or zip or tar archive (unpacked below FMLIB_HOME).
         images: how many images: rendered ones of the synthetic set, a sample of whole groups of any other.
         seed: of the rendering, or of the sample.
     Raises:
@@ -87,7 +90,7 @@ def external(path: str | Path, progress: bool = True) -> Dataset:
 
 def read(folder: Path, *, copies: bool = True, progress: bool = True) -> Dataset:
     """Read a folder as it is, fit for training or not; `copies` says whether to look for altered copies."""
-    return _read(folder.expanduser().resolve().name, folder, progress, copies)
+    return _read(*_opened(folder), progress, copies)
 
 
 def _place(dataset: str) -> tuple[str, Path]:
@@ -96,7 +99,15 @@ def _place(dataset: str) -> tuple[str, Path]:
     folder = Path(dataset).expanduser()
     if not folder.exists() and os.sep not in dataset:
         raise UsageError(f"unknown data set {dataset!r}: neither a folder nor one of {', '.join(NAMED)}")
-    return folder.resolve().name, folder
+    return _opened(folder)
+
+
+def _opened(place: Path) -> tuple[str, Path]:
+    """Name (fit to be shown anywhere) and folder of what a user names; an archive is unpacked first."""
+    place = place.expanduser().resolve()
+    if archives.is_archive(place):
+        return text.name(place.name.split(".")[0] or place.name), archives.unpacked(place)
+    return text.name(place.name), place
 
 
 def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Dataset:
@@ -117,8 +128,11 @@ def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Datas
 
 def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Join `attributes.csv` (path, ...) where the source wrote one."""
+    path = root / "attributes.csv"
+    if not path.is_file() or folders.outside(path, root):
+        return table, []
     try:
-        known = pd.read_csv(root / "attributes.csv", keep_default_na=False)
+        known = pd.read_csv(path, keep_default_na=False)
     except (OSError, ValueError):
         return table, []
     names = [name for name in known.columns if name not in table.columns]
@@ -129,8 +143,8 @@ def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, lis
 
 def _fingerprint(table: pd.DataFrame) -> str:
     columns = table[["path", "sha256", "label", "group"]].astype(str)
-    text = "\n".join("\t".join(row) for row in columns.itertuples(index=False))
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    lines = "\n".join("\t".join(row) for row in columns.itertuples(index=False))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _sampled(dataset: Dataset, images: int | None, seed: int) -> Dataset:
@@ -197,8 +211,11 @@ def _download(folder: Path) -> Path:
     try:
         import kagglehub
 
-        kagglehub.dataset_download(HANDLE, output_dir=str(partial))
-        os.replace(partial, folder)
+        with FileLock(folder.with_suffix(".lock")), _unpacking_checked():
+            if not folder.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)  # kagglehub refuses to go on with a part
+                kagglehub.dataset_download(HANDLE, output_dir=str(partial))
+                os.replace(partial, folder)
     except Exception as error:  # network, credentials, HTTP status, disk: the remedy is the same
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise FmlibError(
@@ -206,3 +223,25 @@ def _download(folder: Path) -> Path:
             f"yourself from {PAGE}, unpack it and let {VARIABLE} name the folder"
         ) from error
     return folder
+
+
+@contextmanager
+def _unpacking_checked() -> Iterator[None]:
+    """Let kagglehub unpack with `archives.unpack`: its own way sets no limit to what an archive becomes."""
+    from kagglehub import http_resolver
+
+    theirs = http_resolver._extract_archive
+    http_resolver._extract_archive = _unpack_beside
+    try:
+        yield
+    finally:
+        http_resolver._extract_archive = theirs
+
+
+def _unpack_beside(archive: str, folder: str) -> None:
+    """Unpack an archive into the very folder that it lies in."""
+    inner = Path(folder) / ".unpacked"
+    archives.unpack(Path(archive), inner)
+    for child in inner.iterdir():
+        os.replace(child, Path(folder) / child.name)
+    inner.rmdir()
