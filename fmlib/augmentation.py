@@ -88,6 +88,8 @@ def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> 
         return moved
     kind = torch.randint(len(SURROUNDS), (len(images),), generator=generator)
     bare = torch.nonzero(kind != SURROUNDS.index("mirrored"))[:, 0]  # the others keep their mirror images
+    if not len(bare):
+        return moved
     inside = (grid[bare].abs() <= 1).all(-1)[:, None]
     plain = (kind[bare] == SURROUNDS.index("plain")).to(images.device)
     moved[bare] = torch.where(inside, moved[bare], _surround(images, plain, generator))
@@ -113,8 +115,9 @@ def coarsened(images: torch.Tensor, share: float, generator: torch.Generator) ->
     for factor, low, high in ((2, 0.0, share * 2 / 3), (3, share * 2 / 3, share)):
         chosen = torch.nonzero((number >= low) & (number < high))[:, 0]
         size = [max(1, length // factor) for length in side]
-        small = F.interpolate(images[chosen], size, mode="bilinear", antialias=True)
-        images[chosen] = F.interpolate(small, side, mode="bilinear")
+        if len(chosen):
+            small = F.interpolate(images[chosen], size, mode="bilinear", antialias=True)
+            images[chosen] = F.interpolate(small, side, mode="bilinear")
     return images
 
 

@@ -65,7 +65,7 @@ class ClassifierConfig(RunConfig):
 
     Attributes:
         augmentation: a recipe of `fmlib.augmentation`.
-        rendered: number of rendered faces that a third of every batch is drawn from; none by default.
+        pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
         generator: a VAE whose images make half of every batch.
         small_epochs: so many epochs, the first ones, see images of half the side.
     """
@@ -74,7 +74,7 @@ class ClassifierConfig(RunConfig):
     activation: str | None = None
     pretrained: bool = False
     augmentation: str = "classic"
-    rendered: int = 0
+    pasted: int = 0
     generator: AutoencoderConfig | None = None
     small_epochs: int = 0
 

@@ -15,9 +15,9 @@ Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means o
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], Losses]
 
 
-def class_weights(labels: np.ndarray) -> torch.Tensor:
-    """Weights of the classes, float32 2, that make both count alike and average to 1 over `labels` (N, 0 or 1)."""
-    return torch.from_numpy(len(labels) / (2 * np.bincount(labels, minlength=2))).float()
+def class_weights(shares: np.ndarray) -> torch.Tensor:
+    """Weights of the classes, float32 2, that make both count alike and average to 1, of their shares (2)."""
+    return torch.from_numpy(1 / (2 * shares)).float()
 
 
 def classification(weights: torch.Tensor) -> Objective:
@@ -54,6 +54,6 @@ def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Los
 def objective_of(config: RunConfig, train: Batches) -> Objective:
     """Return the loss that a run of this configuration minimises on these training images."""
     if isinstance(config, ClassifierConfig):
-        return classification(class_weights(train.labels[train.rows]))
+        return classification(class_weights(train.class_shares()))
     assert isinstance(config, AutoencoderConfig)
     return denoising(config.noise) if config.model == "dae" else negative_elbo

@@ -27,7 +27,7 @@ from safetensors.torch import load_model
 from fmlib import autoencoders, executors, generation, models, store, training
 from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import ClassifierConfig, DataConfig, RunConfig, home
-from fmlib.data import sources, splits
+from fmlib.data import pasting, sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.environment import commit, environment
@@ -45,9 +45,7 @@ from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
 EVALUATION_BATCH = 256
-RENDERED_SEED = 2**20  # of the faces mixed into training: none of them is an image of a synthetic data set
-RENDERED_WEAR = ("none", "proper")  # sets of photographs seldom say how they count a mask below the nose
-RENDERED_SHARE, GENERATED_SHARE = 1 / 3, 1 / 2  # of every batch
+PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
 BEGUN = "begun"  # file of an unfinished run: when it was begun
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
 
@@ -82,8 +80,8 @@ def meaning(config: RunConfig) -> dict:
     data = dataset(config.data)
     sides, train = _training_rows(config, data)
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
-    if fields.get("rendered"):
-        fields["rendered"] = [dataset(_rendered(config)).fingerprint, RENDERED_WEAR, RENDERED_SHARE]
+    if fields.get("pasted"):
+        fields["pasted"] = dataset(_rendered(config)).fingerprint
     return {"kind": type(config).__name__, **fields, "code": code_version(code(config))}
 
 
@@ -300,31 +298,39 @@ def _batches(
         train,
         config.batch_size,
         config.seed,
-        augmentation=getattr(config, "augmentation", "none"),
-        mixture=_mixture(config),
-        small_epochs=getattr(config, "small_epochs", 0),
+        **_changes(config),
     )
     validation = np.flatnonzero(sides == "validation")
     return batches, Batches(images, labels, validation, EVALUATION_BATCH)
 
 
-def _mixture(config: RunConfig) -> Mixture | None:
-    """Return what a classifier's batches are mixed with: rendered faces, or as many images as a VAE learned from."""
-    if getattr(config, "rendered", 0):
-        faces = dataset(_rendered(config))
-        chosen = np.flatnonzero(faces.manifest["wear"].isin(RENDERED_WEAR))
-        labels = faces.manifest["label"].to_numpy()[chosen]
-        return Mixture(decoded(faces, config.side)[chosen], labels, RENDERED_SHARE)
-    if getattr(config, "generator", None):
-        run = get(config.generator)
-        images, labels = training_images(run.config)
-        made = generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed)
-        return Mixture(*made, GENERATED_SHARE)
-    return None
+def _changes(config: RunConfig) -> dict:
+    """Return what `Batches` makes of a classifier's images; an autoencoder sees them as they are."""
+    if not isinstance(config, ClassifierConfig):
+        return {}
+    return {
+        "augmentation": config.augmentation,
+        "small_epochs": config.small_epochs,
+        "mixture": _mixture(config) if config.generator else None,
+        "masks": _masks(config) if config.pasted else None,
+    }
+
+
+def _mixture(config: ClassifierConfig) -> Mixture:
+    """Return generated images, as many as the generator had to learn from; they make half of every batch."""
+    run = get(config.generator)
+    images, labels = training_images(run.config)
+    return Mixture(*generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed))
+
+
+def _masks(config: ClassifierConfig) -> pasting.Masks:
+    """Return the masks of as many rendered faces as the configuration asks for."""
+    faces = dataset(_rendered(config))
+    return pasting.masks(faces, decoded(faces, config.side))
 
 
 def _rendered(config: ClassifierConfig) -> DataConfig:
-    return DataConfig("synthetic", config.rendered, RENDERED_SEED)
+    return DataConfig("synthetic", config.pasted, PASTED_SEED)
 
 
 def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:

@@ -13,6 +13,11 @@ def draw(name, seed=0, count=6):
     return images, augment(images, name, torch.Generator().manual_seed(seed))
 
 
+def test_single_images_are_augmented_whatever_is_drawn():
+    for seed in range(30):
+        assert draw("strong", seed, count=1)[1].shape == (1, 3, 16, 16)
+
+
 def test_none_changes_nothing():
     images, same = draw("none")
     assert same is images

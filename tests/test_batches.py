@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from fmlib.data.batches import Batches, Mixture, decoded, to_float
+from fmlib.data.pasting import Masks
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -55,16 +56,26 @@ def test_labels_stay_with_their_images():
         np.testing.assert_array_equal((batch[:, 0, 0, 0] * 255).round().long() % 2, given)
 
 
-@pytest.mark.parametrize("share", [0.5, 0.3, 0.0])
-def test_a_mixture_takes_its_share_of_every_batch_and_no_more_steps(share):
+def test_a_mixture_takes_half_of_every_batch_and_no_more_steps():
     images, labels = numbered(40)
-    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int), share)
+    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int))
     plain = Batches(images, labels, np.arange(40), 10)
     mixed = Batches(images, labels, np.arange(40), 10, mixture=pool)
     assert len(mixed) == len(plain)
     for batch, given in mixed.epoch(1):
         foreign = (batch[:, 0, 0, 0] * 255).round().eq(200)
-        assert int(foreign.sum()) == 10 * share and len(batch) == 10 and given[foreign].eq(1).all()
+        assert int(foreign.sum()) == 5 and len(batch) == 10 and given[foreign].eq(1).all()
+
+
+def test_class_shares_are_those_of_the_images_that_an_epoch_shows():
+    images, labels = np.zeros((3000, 2, 2, 3), np.uint8), (np.arange(3000) % 3 == 0).astype(int)
+    extra = Mixture(np.zeros((10, 2, 2, 3), np.uint8), np.ones(10, int))
+    masks = Masks(np.zeros((4, 2, 2, 3), np.uint8), np.zeros((4, 2, 2), np.uint8))
+    for settings in ({}, {"mixture": extra}, {"masks": masks}, {"mixture": extra, "masks": masks}):
+        batches = Batches(images, labels, np.arange(3000), 500, **settings)
+        shown = torch.cat([given for _, given in batches.epoch(1)])
+        assert shown.float().mean().item() == pytest.approx(batches.class_shares()[1], abs=0.02)
+        assert batches.class_shares().sum() == pytest.approx(1)
 
 
 def test_the_first_epochs_are_small_where_asked_and_average_the_pixels():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fmlib import fingerprints, runs
-from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig
 
 
 @pytest.fixture
@@ -92,15 +92,13 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     assert len(source_labels) == len(sources)
 
 
-def test_rendered_faces_are_none_of_the_data_set_and_make_another_run(tiny_config, tiny):
-    config = ClassifierConfig(data=tiny_config, side=32, train_size=24, epochs=1, batch_size=9, rendered=40)
-    mixture = runs._mixture(config)
-    faces = runs.dataset(DataConfig("synthetic", 40, runs.RENDERED_SEED)).manifest
-    assert mixture.images.shape == (faces.wear.isin(["none", "proper"]).sum(), 32, 32, 3)
-    assert len(mixture.labels) < 40 and set(mixture.labels) == {0, 1}
+def test_pasted_masks_are_of_faces_outside_the_data_set_and_make_another_run(tiny_config, tiny):
+    config = ClassifierConfig(data=tiny_config, side=32, train_size=24, epochs=1, batch_size=9, pasted=40)
+    masks = runs._masks(config)
+    assert masks.images.shape[1:] == (32, 32, 3) and 0 < len(masks.images) < 40
     own = {image.tobytes() for image in runs.training_images(replace(config, train_size=None))[0]}
-    assert not own & {image.tobytes() for image in mixture.images}
-    keys = {runs.digest(runs.meaning(replace(config, rendered=count))) for count in (0, 40, 60)}
+    assert not own & {image.tobytes() for image in masks.images}
+    keys = {runs.digest(runs.meaning(replace(config, pasted=count))) for count in (0, 40, 60)}
     assert len(keys) == 3 and len(runs.get(config).history) == 1
 
 

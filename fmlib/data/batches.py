@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from fmlib.augmentation import augment
 from fmlib.config import home
+from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
 
 LAYOUT = "1"  # changes when the way from file to pixels does
@@ -59,11 +60,10 @@ def to_float(images: np.ndarray) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Further images (uint8 M side side 3) and their labels (M), which replace a share of every batch."""
+    """Further images (uint8 M side side 3) and their labels (M), which replace half of every batch."""
 
     images: np.ndarray
     labels: np.ndarray
-    share: float
 
 
 class Batches:
@@ -76,7 +76,8 @@ class Batches:
         labels: N.
         rows: the rows that are used.
         augmentation: name of a recipe of `fmlib.augmentation`.
-        mixture: what else is mixed in, if anything; the number of batches and their sizes stay the same.
+        mixture: images that are mixed in; the number of batches and their sizes stay the same.
+        masks: masks that are laid over some of the faces without one.
         small_epochs: so many epochs, the first ones, have images of half the side: they take a quarter of the time and
             teach the coarse features (progressive resizing, Howard et al. in DAWNBench, 2018).
     """
@@ -90,14 +91,23 @@ class Batches:
         seed: int = 0,
         augmentation: str = "none",
         mixture: Mixture | None = None,
+        masks: Masks | None = None,
         small_epochs: int = 0,
     ):
         self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
         self.batch_size, self.seed = batch_size, seed
-        self.augmentation, self.mixture, self.small_epochs = augmentation, mixture, small_epochs
+        self.augmentation, self.small_epochs = augmentation, small_epochs
+        self.mixture, self.masks = mixture, masks
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
+
+    def class_shares(self) -> np.ndarray:
+        """Share of each class among the images of an epoch, float64 2."""
+        shares = np.bincount(self.labels[self.rows], minlength=2) / len(self.rows)
+        if self.mixture:
+            shares = (shares + np.bincount(self.mixture.labels, minlength=2) / len(self.mixture.labels)) / 2
+        return shares + (SHARE * shares[0] * np.array([-1, 1]) if self.masks else 0)
 
     def ordered(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield (images N 3 H W in [0, 1], labels N) in the rows' order, as they are."""
@@ -110,6 +120,8 @@ class Batches:
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for rows in np.array_split(rng.permutation(self.rows), len(self)):
             images, labels = self._mixed(rows, rng) if self.mixture else self._batch(np.sort(rows))
+            if self.masks:
+                images, labels = pasted(images, labels, self.masks, generator)
             if number <= self.small_epochs:
                 images = avg_pool2d(images, 2)
             yield augment(images, self.augmentation, generator), labels
@@ -119,7 +131,7 @@ class Batches:
 
     def _mixed(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch whose last images are drawn from the mixture."""
-        count = int(len(rows) * self.mixture.share)
+        count = len(rows) // 2
         images, labels = self._batch(np.sort(rows[: len(rows) - count]))
         drawn = np.sort(rng.integers(len(self.mixture.labels), size=count))
         labels = torch.cat([labels, torch.from_numpy(self.mixture.labels[drawn].astype(np.int64))])
