@@ -1,4 +1,4 @@
-"""The score table of the README, made from a published results.csv: `python -m fmlib.readme`."""
+"""The tables of the README, made from published results: `python -m fmlib.readme`."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import pandas as pd
 from fmlib.config import REPO
 from fmlib.figures.style import label
 
-RESULTS = REPO / "figures" / "face-mask-12k" / "results.csv"
-BEGIN, END = "<!-- scores: begin -->", "<!-- scores: end -->"
+PUBLISHED = REPO / "figures" / "face-mask-12k"
+RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
 
 
@@ -35,17 +35,39 @@ def score_table(results: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def with_table(text: str, table: str) -> str:
-    """Return the README's text with the table between its marks replaced."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def leak_table(scores: pd.DataFrame) -> str:
+    """Return a Markdown table of one recipe's scores by split and view, from what `benchmarks/leak.py` wrote."""
+    splits = ("grouped", "official", "official - grouped")
+    lines = ["| judged on | score | grouped split | official split | difference |", "|---|---|---|---|---|"]
+    cells = scores.set_index(["view", "metric", "split"])
+    for view in scores["view"].unique():
+        one_class = cells.value.isna().get((view, "auc", "grouped"), True)
+        for metric in ("accuracy",) if one_class else ("balanced_accuracy", "f1", "auc"):
+            found = [cells.loc[(view, metric, split)] for split in splits]
+            texts = [f"{cell.value:.4f} ({cell.low:.4f}–{cell.high:.4f})" for cell in found[:2]]
+            texts.append("{0.value:+.4f} ({0.low:+.4f} to {0.high:+.4f})".format(found[2]))
+            of = f"{label(view)}, {int(found[0].n)} images"
+            lines.append(f"| {of} | {label(metric)} | {' | '.join(texts)} |")
+    return "\n".join(lines)
 
 
-def update(readme: Path = REPO / "README.md", results: Path = RESULTS) -> None:
-    """Rewrite the README's table from the published results."""
-    table = score_table(pd.read_csv(results))
-    readme.write_text(with_table(readme.read_text(encoding="utf-8"), table), encoding="utf-8")
+def with_table(text: str, name: str, table: str) -> str:
+    """Return the README's text with the table between the marks of this name replaced."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def with_tables(text: str) -> str:
+    """Return the README's text with every table made anew from the published results."""
+    text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
+    return with_table(text, "leak", leak_table(pd.read_csv(LEAK)))
+
+
+def update(readme: Path = REPO / "README.md") -> None:
+    """Rewrite the README's tables from the published results."""
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
