@@ -47,9 +47,12 @@ LABELS = (
     | {"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"}
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
     | {"cvae": "CVAE images", "classic+vae": "classic + VAE", "dae": "DAE"}
+    | {"resnet18 elsewhere": "ResNet-18, for elsewhere"}
+    | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
     | {"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"}
+    | {"ece_calibrated": "ECE after temperature scaling"}
     | {"wear": "Way of wearing", "mask_kind": "Kind of mask", "skin_tone": "Skin tone (Monk scale)"}
     | {"yaw": "Head turned (degrees)", "occluder": "Before the mouth", "ffp2": "FFP2"}
     | {"train_seconds": "Training time (s)", "images_per_second": "Images per second"}
