@@ -36,10 +36,14 @@ def score_table(results: pd.DataFrame) -> str:
 
 
 def with_table(text: str, table: str) -> str:
-    """Return the README's text with the table between its marks replaced."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    """Return the README's text with the score table between its marks replaced."""
+    return replaced(text, BEGIN, END, table)
+
+
+def replaced(text: str, begin: str, end: str, table: str) -> str:
+    """Return `text` with what stands between two marks replaced; as it is if it has no such marks."""
+    before, mark, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}" if mark else text
 
 
 def update(readme: Path = REPO / "README.md", results: Path = RESULTS) -> None:

@@ -1,10 +1,18 @@
 """The decoded cache holds what the files hold, and batches cover every image once per epoch."""
 
+import errno
+import itertools
+import os
+import re
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from fmlib.data.batches import Batches, decoded, to_float
+from fmlib.errors import FmlibError
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -62,3 +70,31 @@ def test_generated_images_take_half_of_every_batch_and_no_more_steps():
     assert len(mixed) == len(plain)
     for batch, _ in mixed.epoch(1):
         assert int((batch[:, 0, 0, 0] * 255).round().eq(200).sum()) == 5 and len(batch) == 10
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that are backed by no file."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) * 1024
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="this system does not tell a process's memory"
+)
+def test_a_cache_of_a_million_images_is_never_held_in_memory(tmp_path):
+    shape = (10**6, 64, 64, 3)  # 12 GB, as a file without content
+    images = np.lib.format.open_memmap(tmp_path / "sparse.npy", "w+", np.uint8, shape)
+    before = anonymous_memory()
+    epoch = Batches(images, np.zeros(shape[0], int), np.arange(shape[0]), 64).epoch(1)
+    read = sum(len(batch) for batch, _ in itertools.islice(epoch, 150))
+    assert read >= 150 * 63 and anonymous_memory() - before < 200 * 2**20
+
+
+def test_a_full_disk_stops_decoding_with_a_clear_error(tiny, home, monkeypatch):
+    def full(descriptor, offset, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(FmlibError, match="no space is left"):
+        decoded(tiny, 48)
+    assert not {path.suffix for path in (home / "cache").glob("*-48-*")} - {".lock"}
