@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_model
 
 from fmlib import calibration, models
+from fmlib.checkpoints import damage
 from fmlib.config import CLASSES, home
 from fmlib.data import pictures
 from fmlib.data.batches import squared, to_float
@@ -35,7 +36,9 @@ def load(folder: Path) -> tuple[models.Classifier, float]:
     """Return the trained classifier of a run's folder and the temperature fitted to its validation images."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     model = models.build(config["model"], config["activation"], config["side"])
-    load_model(model, str(folder / "weights.safetensors"))
+    weights = folder / "weights.safetensors"
+    with damage(weights):
+        load_model(model, str(weights))
     known = pd.read_csv(folder / "predictions.csv")
     known = known[known.split == "validation"]
     return model.eval(), calibration.temperature(known.label, known.logit)

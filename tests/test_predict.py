@@ -1,12 +1,15 @@
 """A user's own photographs: a row per file, reasons for those that cannot be read."""
 
+import pickle
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fmlib import cli, predict, runs
 from fmlib.config import ClassifierConfig
-from fmlib.errors import UsageError
+from fmlib.errors import FmlibError, UsageError
 
 
 @pytest.fixture
@@ -38,3 +41,11 @@ def test_what_is_no_image_has_a_reason_and_costs_nobody_else(run, tiny, tmp_path
 def test_an_unknown_run_is_misuse(home):
     with pytest.raises(UsageError, match="no classifier run"):
         predict.predict_files("0123456789abcdef", [])
+
+
+def test_a_pickle_offered_as_weights_is_refused(tmp_path, run):
+    folder = tmp_path / "offered"
+    shutil.copytree(run.folder, folder)
+    (folder / "weights.safetensors").write_bytes(pickle.dumps({"weights": 1}))
+    with pytest.raises(FmlibError, match=r"weights\.safetensors is damaged"):
+        predict.predict_files(folder, [])
