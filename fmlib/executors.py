@@ -45,7 +45,7 @@ class LocalProcesses(ThreadPoolExecutor):
 
     def __init__(self, count: int):
         super().__init__(count, thread_name_prefix="fmlib-worker")
-        self._own = threading.local()
+        self._own, self._pools = threading.local(), []
 
     def submit(self, function: Callable, /, *args, **settings) -> Future:
         return super().submit(self._hand_over, function, *args, **settings)
@@ -54,6 +54,7 @@ class LocalProcesses(ThreadPoolExecutor):
         if getattr(self._own, "pool", None) is None:
             spawn = multiprocessing.get_context("spawn")
             self._own.pool = ProcessPoolExecutor(1, spawn, initializer=_prepare_worker)
+            self._pools.append(self._own.pool)
         try:
             return self._own.pool.submit(function, *args, **settings).result()
         except BrokenExecutor:
@@ -62,6 +63,8 @@ class LocalProcesses(ThreadPoolExecutor):
 
     def __exit__(self, kind, error, trace) -> None:
         self.shutdown(cancel_futures=kind is not None)
+        for pool in self._pools:
+            pool.shutdown()
 
 
 def _prepare_worker() -> None:

@@ -47,3 +47,10 @@ def full_disk_named(folder: Path) -> Iterator[None]:
             f"no space is left for {folder}: free some (fmlib.runs.prune() removes runs) and ask again; "
             "what was finished stays, and an interrupted training goes on"
         ) from error
+
+
+def reserve(path: Path) -> None:
+    """Have the system set aside the space of a sparse file; a memory map ends the process where it is missing."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

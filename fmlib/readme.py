@@ -52,11 +52,10 @@ def leak_table(scores: pd.DataFrame) -> str:
 
 
 def with_table(text: str, name: str, table: str) -> str:
-    """Return the README's text with the table between the marks of this name replaced."""
+    """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, _, rest = text.partition(begin)
-    after = rest.partition(end)[2]
-    return f"{before}{begin}\n{table}\n{end}{after}"
+    before, mark, rest = text.partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}" if mark else text
 
 
 def with_tables(text: str) -> str:

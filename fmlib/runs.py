@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -21,18 +20,18 @@ import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator, PartialState
+from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 from safetensors.torch import load_model
 
-from fmlib import autoencoders, executors, generation, models, store, training
+from fmlib import autoencoders, executors, generation, models, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import ClassifierConfig, DataConfig, RunConfig, home
 from fmlib.data import pasting, sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
-from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError
-from fmlib.files import full_disk_named, write_text
+from fmlib.files import full_disk_named
 from fmlib.fingerprints import (
     AUTOENCODER_CODE,
     CLASSIFIER_CODE,
@@ -41,12 +40,12 @@ from fmlib.fingerprints import (
     digest,
     measuring_code,
 )
+from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
 EVALUATION_BATCH = 256
 PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
-BEGUN = "begun"  # file of an unfinished run: when it was begun
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
 
 
@@ -145,7 +144,7 @@ def get(config: RunConfig) -> Run:
         UsageError: the configuration names something unknown.
     """
     folder = place(config)
-    if store.fault(folder):
+    if _agreed(store.fault(folder)):
         with full_disk_named(folder.parent), _training, _alone(folder):
             _finish(config, folder)
     return Run(config, folder)
@@ -201,12 +200,10 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _finish(config: RunConfig, folder: Path) -> None:
     """Train a run from where it was left, unless another process has done so meanwhile."""
-    fault, partial = store.fault(folder), folder.with_suffix(".partial")
-    PartialState().wait_for_everyone()
+    fault, partial = _agreed(store.fault(folder)), folder.with_suffix(".partial")
     if not fault:
         return
-    if folder.exists():
-        _set_aside(folder, fault)
+    _set_aside(folder, fault)
     try:
         _train(config, partial)
     except DamagedError as error:
@@ -214,13 +211,19 @@ def _finish(config: RunConfig, folder: Path) -> None:
         _train(config, partial)
     if PartialState().is_main_process:
         os.replace(partial, folder)
-        for name in (BEGUN, training.CHECKPOINT):
+        for name in (provenance.BEGUN, training.CHECKPOINT):
             (folder / name).unlink(missing_ok=True)
 
 
+def _agreed(value: str | None) -> str | None:
+    """Return the first process's value in all of them, so that they do the same under torchrun."""
+    return broadcast_object_list([value])[0]
+
+
 def _set_aside(folder: Path, why: object) -> None:
+    """Set a folder aside if there is one; all processes under torchrun go on when that is done."""
     state = PartialState()
-    if state.is_main_process:
+    if state.is_main_process and folder.exists():
         store.set_aside(folder, why)
     state.wait_for_everyone()
 
@@ -228,7 +231,7 @@ def _set_aside(folder: Path, why: object) -> None:
 def _train(config: RunConfig, partial: Path) -> None:
     """Train, and write everything that a run's folder holds into `partial`."""
     partial.mkdir(exist_ok=True)
-    began = _began(partial)
+    began = noted_start(partial)
     data = dataset(config.data)
     sides, train = _training_rows(config, data)
     model = build(config)
@@ -245,31 +248,8 @@ def _train(config: RunConfig, partial: Path) -> None:
     store.write_json(partial / "config.json", meaning(config))
     seconds = history["seconds"].sum() + time.perf_counter() - clock
     facts = {"started": began, "seconds": seconds, "data": data.fingerprint, "images": len(train)}
-    store.write_json(
-        partial / store.RECORD, facts | _circumstances(config) | {"files": store.hashes(partial)}
-    )
-
-
-def _began(partial: Path) -> str:
-    """Return when a training was begun, ISO 8601 in UTC; the first call notes it."""
-    note = partial / BEGUN
-    if not note.exists() and PartialState().is_main_process:
-        write_text(note, datetime.now(UTC).isoformat(timespec="seconds"))
-    return note.read_text(encoding="utf-8") if note.exists() else ""
-
-
-def _circumstances(config: RunConfig) -> dict:
-    """Return what a run was made with: code, packages, device, precision, processes, seeds."""
-    device, revision = Accelerator().device, commit()
-    return {
-        "commit": revision,
-        "dirty": bool(revision and revision.endswith("-dirty")),
-        "environment": environment(),
-        "device": str(device),
-        "precision": training.precision(config.model, device),
-        "processes": PartialState().num_processes,
-        "seeds": {"run": config.seed, "data": config.data.seed},
-    }
+    facts |= circumstances(config) | {"files": store.hashes(partial)}
+    store.write_json(partial / store.RECORD, facts)
 
 
 def _training_rows(config: RunConfig, data: Dataset) -> tuple[pd.Series, np.ndarray]:

@@ -22,6 +22,21 @@ def home(shared_home, monkeypatch):
     return shared_home
 
 
+def share_images(source: Path, target: Path) -> None:
+    """Give the store `target` the rendered and decoded images of another, and none of its runs."""
+    for name in ("data", "cache", "manifests"):
+        (source / name).mkdir(exist_ok=True)
+        (target / name).symlink_to(source / name)
+
+
+@pytest.fixture
+def own_home(shared_home, tiny, tmp_path, monkeypatch):
+    """Point FMLIB_HOME at a store without runs, which shares the session's images."""
+    share_images(shared_home, tmp_path)
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
+    return tmp_path
+
+
 @pytest.fixture
 def tiny(home):
     """120 rendered images."""

@@ -1,5 +1,11 @@
 """The decoded cache holds what the files hold, and batches cover every image once per epoch."""
 
+import errno
+import itertools
+import os
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +13,7 @@ from PIL import Image
 
 from fmlib.data.batches import Batches, Mixture, decoded, to_float
 from fmlib.data.pasting import Masks
+from fmlib.errors import FmlibError
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -85,3 +92,31 @@ def test_the_first_epochs_are_small_where_asked_and_average_the_pixels():
     assert shapes == [2, 2, 4] and next(iter(batches.ordered()))[0].shape[-1] == 4
     small, full = (next(iter(batches.epoch(number)))[0] for number in (1, 3))
     torch.testing.assert_close(small.mean((2, 3)).sum(0), full.mean((2, 3)).sum(0))
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that are backed by no file."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]) * 1024
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="this system does not tell a process's memory"
+)
+def test_a_cache_of_a_million_images_is_never_held_in_memory(tmp_path):
+    shape = (10**6, 64, 64, 3)  # 12 GB, as a file without content
+    images = np.lib.format.open_memmap(tmp_path / "sparse.npy", "w+", np.uint8, shape)
+    before = anonymous_memory()
+    epoch = Batches(images, np.zeros(shape[0], int), np.arange(shape[0]), 64).epoch(1)
+    read = sum(len(batch) for batch, _ in itertools.islice(epoch, 150))
+    assert read >= 150 * 63 and anonymous_memory() - before < 200 * 2**20
+
+
+def test_a_full_disk_stops_decoding_with_a_clear_error(tiny, home, monkeypatch):
+    def full(descriptor, offset, length):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(FmlibError, match="no space is left"):
+        decoded(tiny, 48)
+    assert not {path.suffix for path in (home / "cache").glob("*-48-*")} - {".lock"}

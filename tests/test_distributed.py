@@ -38,18 +38,13 @@ def alone(shared_home, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_two_gloo_processes_equal_one_to_rounding(alone, tiny_config, tmp_path, monkeypatch, home, launcher):
-    (tmp_path / "home").mkdir()
-    for name in ("synthetic", "manifests", "cache"):
-        if (home / name).exists():
-            (tmp_path / "home" / name).symlink_to(home / name)
-    both = launch(LAUNCHERS[launcher], tmp_path / "both", tmp_path / "home")
+def test_two_gloo_processes_equal_one_to_rounding(alone, tiny_config, own_home, launcher):
+    both = launch(LAUNCHERS[launcher], own_home / "both", own_home)
     expected, found = (load_file(folder / "weights.safetensors") for folder in (alone, both))
     for name, weights in expected.items():
         np.testing.assert_allclose(found[name], weights, rtol=1e-4, atol=1e-6)
     histories = [pd.read_csv(folder / "history.csv").drop(columns="seconds") for folder in (alone, both)]
     pd.testing.assert_frame_equal(*histories, rtol=1e-4)
-    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
     config = AutoencoderConfig(data=tiny_config, side=32, train_size=24, epochs=2, batch_size=8, seed=7)
     folder = runs.place(config)
     assert (both / "key-0").read_text() == (both / "key-1").read_text() == folder.name

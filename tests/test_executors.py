@@ -10,21 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from traces import note
 
 from fmlib import executors, runs, store, studies
 from fmlib.config import AutoencoderConfig, ClassifierConfig
 from fmlib.errors import FmlibError, UsageError
-
-
-def note(folder: Path, item: int, threads: int | None) -> tuple[int, int | None]:
-    """Leave a trace of every call; item 2 kills its process at the first."""
-    calls = len(list(folder.glob(f"{item}-*")))
-    (folder / f"{item}-{calls}").touch()
-    if item == 2 and not calls:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if item == 3:
-        raise ValueError("three")
-    return item, threads
 
 
 def traced(folder: Path, items: list[int]) -> list:
@@ -44,16 +34,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def own_home(home, tmp_path, monkeypatch, tiny):
-    """A store without runs, which shares the session's images."""
-    for name in ("synthetic", "cache", "manifests"):
-        if (home / name).exists():
-            (tmp_path / name).symlink_to(home / name)
-    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
-    return tmp_path
 
 
 def weights(found: list[runs.Run]) -> list[bytes]:

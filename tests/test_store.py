@@ -35,13 +35,9 @@ def pristine(shared_home):
 
 
 @pytest.fixture
-def run(pristine, config, tmp_path, monkeypatch):
-    """The run, in a store of its own (which shares the images' cache)."""
-    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
-    for name in ("synthetic", "cache", "manifests"):
-        if (pristine.parent.parent / name).exists():
-            (tmp_path / name).symlink_to(pristine.parent.parent / name)
-    shutil.copytree(pristine, tmp_path / "runs" / pristine.name)
+def run(pristine, config, own_home):
+    """The run, in a store of its own."""
+    shutil.copytree(pristine, own_home / "runs" / pristine.name)
     return runs.get(config)
 
 

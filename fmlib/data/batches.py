@@ -17,7 +17,9 @@ from fmlib.augmentation import augment
 from fmlib.config import home
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
+from fmlib.files import full_disk_named, reserve
 
+AHEAD = 1024  # images that may be decoded and not yet written
 LAYOUT = "1"  # changes when the way from file to pixels does
 
 
@@ -35,7 +37,7 @@ def decoded(dataset: Dataset, side: int) -> np.ndarray:
     """
     path = home() / "cache" / f"{dataset.fingerprint}-{side}-{LAYOUT}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
+    with full_disk_named(path.parent), FileLock(path.with_suffix(".lock")):
         if not path.exists():
             _decode(dataset, side, path)
     return np.load(path, mmap_mode="r")
@@ -44,13 +46,20 @@ def decoded(dataset: Dataset, side: int) -> np.ndarray:
 def _decode(dataset: Dataset, side: int, path: Path) -> None:
     partial = path.with_suffix(".partial")
     count = len(dataset.manifest)
-    array = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, side, side, 3))
-    with ThreadPoolExecutor() as pool:
-        images = pool.map(lambda row: squared(dataset.open(row), side), range(count))
-        for row, image in enumerate(tqdm(images, f"decoding {side} px", count, leave=False)):
-            array[row] = image
-    array.flush()
-    os.replace(partial, path)
+    try:
+        array = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, side, side, 3))
+        reserve(partial)
+        with ThreadPoolExecutor() as pool, tqdm(total=count, desc=f"decoding {side} px", leave=False) as bar:
+            for start in range(0, count, AHEAD):
+                rows = range(start, min(start + AHEAD, count))
+                images = pool.map(lambda row: squared(dataset.open(row), side), rows)
+                for row, image in zip(rows, images, strict=True):
+                    array[row] = image
+                    bar.update()
+        array.flush()
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def to_float(images: np.ndarray) -> torch.Tensor:

@@ -1,0 +1,68 @@
+"""The table of what the benchmarks measured: `benchmarks/results.csv`, and the same in the README.
+
+A benchmark calls `record`; run as a script (`make bench` does so at the end) this rewrites the README's table.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from fmlib.environment import commit, environment
+from fmlib.files import write_text
+from fmlib.readme import with_table
+from fmlib.store import write_table
+
+RESULTS = Path(__file__).with_name("results.csv")
+README = Path(__file__).resolve().parent.parent / "README.md"
+COLUMNS = ["benchmark", "setting", "ours", "against", "ratio", "asked", "commit", "date", "machine"]
+
+
+def record(
+    benchmark: str, setting: str, ours: str, against: str, ratio: float, asked: str, keep: bool
+) -> None:
+    """Print a measurement; with `keep`, also put it into the table, in the place of an earlier one of that setting.
+
+    Args:
+        ours, against: what was measured on either side, with units.
+        asked: what the ratio should be, such as "≥ 3".
+    """
+    print(
+        f"{benchmark}, {setting}: {ours}, against {against}; ratio {ratio:.2f} (asked: {asked})", flush=True
+    )
+    if not keep:
+        return
+    facts = environment()
+    machine = f"{facts['cpu_count']} CPUs, {facts['device']}, {facts['torch_threads']} threads"
+    values = [benchmark, setting, ours, against, round(ratio, 2), asked, commit(), _today(), machine]
+    old = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame(columns=COLUMNS)
+    old = old[(old.benchmark != benchmark) | (old.setting != setting)]
+    rows = [*old.to_dict("records"), dict(zip(COLUMNS, values, strict=True))]
+    write_table(pd.DataFrame(rows, columns=COLUMNS), RESULTS)
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def markdown(rows: pd.DataFrame) -> str:
+    """Return the rows as a Markdown table."""
+    shown = rows[["benchmark", "setting", "ours", "against", "ratio", "asked"]].sort_values(
+        ["benchmark", "setting"], kind="stable"
+    )
+    lines = [f"| {' | '.join(shown.columns)} |", "|---" * len(shown.columns) + "|"]
+    lines += [f"| {' | '.join(map(str, row))} |" for row in shown.itertuples(index=False)]
+    dates = " and ".join(sorted({str(rows.date.min()), str(rows.date.max())}))
+    return "\n".join([*lines, "", f"Measured {dates} on {' / '.join(sorted(set(rows.machine)))}."])
+
+
+def main() -> None:
+    if not RESULTS.exists():
+        print("nothing was measured yet: run a benchmark with --keep")
+        return
+    text = README.read_text(encoding="utf-8")
+    write_text(README, with_table(text, "benchmarks", markdown(pd.read_csv(RESULTS))))
+
+
+if __name__ == "__main__":
+    main()
