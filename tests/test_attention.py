@@ -13,7 +13,7 @@ from fmlib import attention, gradcam_rows, models, portraits, readings
 from fmlib.config import ClassifierConfig
 from fmlib.data import sources, synthetic
 from fmlib.data.sources import Dataset
-from fmlib.faces import Faces
+from fmlib.faces import Faces, sample
 from fmlib.figures import gradcam as figures
 
 SIDE = 32
@@ -78,6 +78,15 @@ def test_the_bands_share_out_every_image(faces):
         sum(band.int() for band in faces.bands.values()), torch.ones(15, SIDE, SIDE, dtype=torch.int)
     )
     assert ("mask" in faces.regions) == faces.known == (faces.outline is not None)
+
+
+def test_a_sample_of_images_of_one_class_is_of_that_class(faces):
+    bare = np.flatnonzero(
+        faces.data.manifest["label"] == 0
+    )  # as on FaceMask 12K, where every masked image leaks
+    few = sample(faces.data, bare, SIDE, 6)
+    assert 0 < len(few.rows) <= 8 and not few.labels.any()
+    assert readings.images(few) == f"{len(few.rows)} images, 0 of them with a mask"
 
 
 def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
