@@ -460,7 +460,7 @@ def test_aligned_faces_lie_on_each_other_and_what_a_picture_does_not_show_is_not
         assert torch.allclose(place.mean(0), places[0].mean(0), atol=0.75)
         assert abs(len(place) / len(places[0]) - 1) < 0.25
     mean = bands.mean_map(moved, known)
-    assert np.nanmax(mean) == 1 and lower.float().mean(0).max() < 1  # without aligning they do not all meet
+    assert np.nanmax(mean) > 0.99 and lower.float().mean(0).max() < 1  # without aligning they do not all meet
     assert not known.all()
 
 
