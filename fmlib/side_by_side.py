@@ -65,6 +65,7 @@ def write(places: Sequence[Path], out: Path) -> None:
     facts = {report.name: report.facts for report in reports}
     names = dict.fromkeys(name for found in facts.values() for name in found)
     lines = {name: [found.get(name, "–") for found in facts.values()] for name in names}
+    one_set = len(set(lines["fingerprint of the images"])) == 1
     html = (
         site.templates()
         .get_template("side_by_side.html.j2")
@@ -126,8 +127,8 @@ def _complete(results: object) -> bool:
     )
 
 
-def _table(reports: Sequence[Report], split: str) -> dict:
-    """F1 by model and view, a line per report, all on one scale."""
+def _table(reports: Sequence[Report], split: str, mark: bool) -> dict:
+    """F1 by model and view, a line per report, all on one scale; with `mark` the best where it is apart."""
     found = {report.name: summary.scores(report.results["rows"]) for report in reports}
     keys = dict.fromkeys((key[2], key[1]) for scores in found.values() for key in scores if key[0] == split)
     groups = {
@@ -139,12 +140,12 @@ def _table(reports: Sequence[Report], split: str) -> dict:
     known = [score for scores in groups.values() for score in scores.values() if score]
     left = min((score.value if score.low is None else score.low for score in known), default=0.0)
     scale = (max(0.0, left - 0.01), 1.0)
-    lines = [{"title": title, "lines": _lines(scores, scale)} for title, scores in groups.items()]
+    lines = [{"title": title, "lines": _lines(scores, scale, mark)} for title, scores in groups.items()]
     return {"title": SPLITS[split], "scale": scale, "groups": lines}
 
 
-def _lines(scores: dict[str, Score | None], scale: tuple[float, float]) -> list[dict]:
-    best = summary.winner([score for score in scores.values() if score])
+def _lines(scores: dict[str, Score | None], scale: tuple[float, float], mark: bool) -> list[dict]:
+    best = summary.winner([score for score in scores.values() if score]) if mark else None
     return [
         {"report": name, "score": score and replace(score, best=score is best), "strip": _strip(score, scale)}
         for name, score in scores.items()

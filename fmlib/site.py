@@ -54,7 +54,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["css"] = Markup((TEMPLATES / "site.css").read_text(encoding="utf-8"))
-    environment.filters |= {"duration": pages.duration, "number": number, "label": label}
+    environment.filters |= {"duration": pages.duration, "number": number, "label": label, "commit": short}
     return environment
 
 
@@ -76,6 +76,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) >= 2 else f"{value:.4g}"
+
+
+def short(commit: str) -> str:
+    """A commit as one writes it, still told from one whose files had been changed."""
+    return commit[:12] + "-dirty" * commit.endswith("-dirty")
 
 
 def gallery(folder: Path, read: list[Page]) -> list[dict]:

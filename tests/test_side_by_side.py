@@ -62,9 +62,15 @@ def test_what_differs_is_listed_and_what_does_not_is_folded(three, tmp_path):
     assert "not on the same images" not in soup.get_text()
 
 
-def test_reports_on_other_images_are_not_compared_in_silence(tmp_path):
-    places = [report(tmp_path / name, dataset={"name": "s", "fingerprint": name}) for name in "ab"]
-    assert "not on the same images" in page(places, tmp_path / "page.html").get_text()
+def test_reports_on_other_images_are_not_ranked(tmp_path):
+    scores = {"a": scored("resnet18", 0.5), "b": scored("resnet18", 0.9)}
+    places = [
+        report(tmp_path / name, score, dataset={"name": "s", "fingerprint": name})
+        for name, score in scores.items()
+    ]
+    soup = page(places, tmp_path / "page.html")
+    assert "not on the same images" in soup.get_text()
+    assert "0.900" in soup.get_text() and not soup.select(".best")
 
 
 def test_reports_of_one_name_are_told_apart_by_their_parents(tmp_path):
