@@ -5,6 +5,7 @@ A run's key is the hash of its configuration, of the images' content and of the 
 appears whole or not at all. Until then the work lies in `<key>.partial`, from which a later call goes on.
 """
 
+import csv
 import dataclasses
 import json
 import os
@@ -227,9 +228,11 @@ def _write_json(path: Path, value: dict) -> None:
 
 def _write_table(frame: pd.DataFrame, path: Path) -> None:
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    frame.to_csv(partial, index=False)
+    frame.to_csv(
+        partial, index=False, errors="surrogateescape", quoting=csv.QUOTE_NONNUMERIC
+    )  # any file name
     os.replace(partial, path)
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, dtype={"group": str, "path": str})
+    return pd.read_csv(path, dtype={"group": str, "path": str}, encoding_errors="surrogateescape")

@@ -114,3 +114,10 @@ def test_runs_are_listed_and_removed(config, home):
     assert run.key not in set(runs.table().get("key", []))
     with pytest.raises(FmlibError, match="no run"):
         runs.remove(run.key)
+
+
+def test_tables_hold_any_file_name(tmp_path):
+    paths = ["a\rb.png", "new\nline", '"', "\udcff.png", "1.0", "マスク"]
+    table = pd.DataFrame({"path": paths, "group": paths, "x": [0.1] * len(paths)})
+    runs._write_table(table, tmp_path / "t.csv")
+    assert runs._read_table(tmp_path / "t.csv").to_dict() == table.to_dict()

@@ -6,17 +6,22 @@ import os
 import shutil
 
 import pytest
-from test_cli import photographs
 
-from fmlib import cli, results
+from fmlib import results
 from fmlib.data import sources
-from fmlib.stage import Stage
 
 
 @pytest.fixture
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def photographs(folder):
+    """A folder of small, distinct pictures."""
+    from test_cli import photographs
+
+    return photographs(folder)
 
 
 def keep_writing(place: str) -> None:
@@ -37,6 +42,8 @@ def test_two_reports_in_one_store_at_once(own_home):
 
 
 def test_a_store_that_is_removed_while_a_notebook_runs_is_made_anew(own_home, tmp_path):
+    from fmlib.stage import Stage
+
     folder = str(photographs(tmp_path / "set"))
     stage = Stage("data", dataset=folder, profile="smoke", seed=0, external=[], out=tmp_path / "out")
     shutil.rmtree(own_home)
@@ -47,7 +54,7 @@ def test_a_store_that_is_removed_while_a_notebook_runs_is_made_anew(own_home, tm
 
 
 def test_a_store_that_cannot_be_written_is_said_before_any_kernel_starts(tmp_path, monkeypatch, capsys):
-    from fmlib import notebooks
+    from fmlib import cli, notebooks
 
     (tmp_path / "file").touch()
     monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "file" / "home"))
