@@ -20,6 +20,6 @@ class UsageError(FmlibError):
 
 def known(kind: str, name: str, names) -> str:
     """Return `name` if it is among `names`; raise UsageError listing the known ones otherwise."""
-    if name not in names:
+    if name not in tuple(names):  # which compares where `name` may be of any type
         raise UsageError(f"unknown {kind} {name!r}; known are: {', '.join(map(str, names))}")
     return name

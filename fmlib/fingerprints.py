@@ -62,6 +62,16 @@ def code_version(modules: tuple[str, ...]) -> str:
 
 
 def digest(value: object) -> str:
-    """Return 16 hex characters that stand for a JSON-like value; the order of keys does not matter."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    """Return 16 hex characters that stand for a JSON-like value; neither the order of keys nor 1 or 1.0 matters."""
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: object) -> object:
+    """One spelling for equal values: NumPy's numbers become Python's, whole ones integers."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    value = value.item() if hasattr(value, "item") else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value

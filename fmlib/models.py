@@ -7,11 +7,12 @@ with mask) and names the layer whose activations Grad-CAM weighs. The networks a
 
 from collections.abc import Callable
 from functools import partial
-from urllib.error import URLError
 
 import torch
 from efficientnet_pytorch import EfficientNet
+from efficientnet_pytorch.utils import url_map
 from torch import nn
+from torch.hub import load_state_dict_from_url
 from torchvision import models as vision
 from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 
@@ -91,8 +92,10 @@ def _googlenet(name: str, side: int, weights: str | None) -> Classifier:
 
 
 def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
-    make = EfficientNet.from_name if weights is None else EfficientNet.from_pretrained
-    net = make(name, num_classes=len(CLASSES), image_size=side)
+    net = EfficientNet.from_name(name, num_classes=len(CLASSES), image_size=side)
+    if weights is not None:  # the package's own way checks no digest
+        state = load_state_dict_from_url(url_map[name], check_hash=True, weights_only=True)
+        net.load_state_dict({**state, **{key: net.state_dict()[key] for key in ("_fc.weight", "_fc.bias")}})
     if side < SMALL:
         conv = [b._depthwise_conv for b in net._blocks if tuple(b._depthwise_conv.stride) == (2, 2)][-1]
         conv.stride, conv.static_padding = (1, 1), nn.ZeroPad2d(conv.kernel_size[0] // 2)
@@ -142,7 +145,9 @@ def build(name: str, activation: str | None = None, side: int = 64, pretrained: 
         raise UsageError(f"side is {side} px; the architectures need at least 32")
     try:
         classifier = BUILDERS[name](name, side, "DEFAULT" if pretrained else None)
-    except (URLError, OSError) as error:
+    except Exception as error:
+        if not pretrained:
+            raise
         raise FmlibError(
             f"no pretrained weights for {name}: {error}; use pretrained=False offline"
         ) from error

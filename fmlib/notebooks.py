@@ -34,7 +34,7 @@ class Kernel(AsyncKernelManager):
     """
 
     def __init__(self, **traits):
-        self.folder = tempfile.TemporaryDirectory(prefix="fmlib-", ignore_cleanup_errors=True)
+        self.folder = tempfile.TemporaryDirectory(prefix="fmlib-", dir=_short(), ignore_cleanup_errors=True)
         transport = "ipc" if os.name == "posix" else "tcp"
         super().__init__(connection_file=f"{self.folder.name}/k.json", transport=transport, **traits)
         _kernels.add(self)
@@ -56,6 +56,11 @@ class Kernel(AsyncKernelManager):
         if process is not None and process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
+
+
+def _short() -> str | None:
+    """A folder for sockets, whose paths may be some 100 letters long at most; None: the usual one will do."""
+    return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > 60 else None
 
 
 def kill_kernels() -> None:

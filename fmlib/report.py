@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -17,9 +18,9 @@ from nbformat import NotebookNode
 from tqdm import tqdm
 
 from fmlib import notebooks, results, site
-from fmlib.config import REPO
+from fmlib.config import REPO, home
 from fmlib.environment import commit, environment
-from fmlib.errors import UsageError, known
+from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_text
 from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
@@ -98,7 +99,19 @@ def validate(request: Request) -> Stage:
     """Load every data set once, so that what is wrong with one is said before any kernel starts."""
     if request.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {request.jobs}")
+    check_store()
     return Stage("data", **request.parameters)
+
+
+def check_store() -> None:
+    """Raise FmlibError if nothing can be kept: every notebook would fail in the end."""
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=home()).close()
+    except OSError as error:
+        raise FmlibError(
+            f"the store {home()} cannot be written: {error.strerror}; let FMLIB_HOME name another place"
+        ) from error
 
 
 def forget_others(folder: Path, context: str) -> None:

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from fmlib.config import STAGES, home
 from fmlib.errors import UsageError
+from fmlib.files import write_text
 from fmlib.fingerprints import digest
 
 FIELDS = (
@@ -44,9 +45,7 @@ def store(context: str, stage: str, rows: list[dict]) -> None:
     """Replace a stage's rows of a context."""
     folder = home() / "results" / context
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{stage}.partial"
-    partial.write_text(json.dumps(rows, indent=0) + "\n", encoding="utf-8")
-    partial.replace(folder / f"{stage}.json")
+    write_text(folder / f"{stage}.json", json.dumps(rows, indent=0) + "\n")
 
 
 def collect(context: str, stages: tuple[str, ...] = STAGES) -> list[dict]:
@@ -60,4 +59,4 @@ def write_csv(rows: list[dict], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame(rows, columns=FIELDS).astype(dict.fromkeys(("train_size", "n", "seed"), "Int64"))
     with FileLock(home() / "results" / "csv.lock"):
-        frame.to_csv(path, index=False)
+        write_text(path, frame.to_csv(index=False, lineterminator="\n"))

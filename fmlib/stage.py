@@ -18,6 +18,12 @@ from fmlib.errors import UsageError, known
 from fmlib.figures import style
 
 
+def _check_text(parameter: str, value: object) -> None:
+    """Parameters may come from a YAML file, where a value is of any type."""
+    if not isinstance(value, str | Path):
+        raise UsageError(f"{parameter} must be text, not {value!r}")
+
+
 def _named(data: Iterable[Dataset]) -> dict[str, Dataset]:
     """Data sets by their names, which are the names of their views."""
     named: dict[str, Dataset] = {}
@@ -47,19 +53,23 @@ class Stage:
         dataset: str,
         profile: str,
         seed: int,
-        external: Iterable[str] | str,
-        out: str | Path,
+        external: Iterable[str] | str | None,
+        out: str | Path | None,
     ):
         self.name = known("stage", name, STAGES)
         self.profile: Profile = PROFILES[known("profile", profile, PROFILES)]
-        if not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"seed must be a whole number from 0, not {seed!r}")
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
+        external = [] if external is None else [external] if isinstance(external, str) else external
+        _check_text("dataset", dataset)
+        _check_text("out", out or "")
+        for folder in external if isinstance(external, list | tuple) else [external]:
+            _check_text("external", folder)
         self.seed = seed
         images = self.profile.images if dataset == "synthetic" else None
         self.data_config = DataConfig(str(dataset), images, seed if dataset == "synthetic" else 0)
         self.data: Dataset = runs.dataset(self.data_config)
-        folders = [external] if isinstance(external, str) else list(external)
-        self.external = _named(sources.external(folder) for folder in folders if folder)
+        self.external = _named(sources.external(folder) for folder in external if folder)
         self.out = Path(out).expanduser() if out else REPO / "figures" / self.data.name
         fingerprints = {name: data.fingerprint for name, data in self.external.items()}
         self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)

@@ -1,5 +1,6 @@
 """What is kept of a run on disk: its files, whether they are intact, and tables over all runs."""
 
+import csv
 import hashlib
 import json
 import shutil
@@ -37,13 +38,14 @@ def read_json(path: Path) -> dict:
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table in one step."""
-    write_bytes(path, frame.to_csv(index=False).encode("utf-8"))
+    """Write a table in one step; names of files need not be valid text."""
+    text = frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table that `write_table` wrote."""
-    return pd.read_csv(path, dtype={"group": str, "path": str})
+    return pd.read_csv(path, dtype={"group": str, "path": str}, encoding_errors="surrogateescape")
 
 
 def hashes(folder: Path) -> dict[str, str]:

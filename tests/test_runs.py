@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fmlib import fingerprints, runs
+from fmlib import fingerprints, runs, store
 from fmlib.config import AutoencoderConfig, ClassifierConfig
 
 
@@ -121,3 +121,10 @@ def test_remembered_computes_once_and_gives_back_the_same_numbers(home):
     assert len(calls) == 1 and first.equals(second) and first.x.iloc[0] == 1 / 3
     runs.remembered("trial", {"a": 2}, compute)
     assert len(calls) == 2
+
+
+def test_tables_hold_any_file_name(tmp_path):
+    paths = ["a\rb.png", "new\nline", '"', "\udcff.png", "1.0", "マスク"]
+    table = pd.DataFrame({"path": paths, "group": paths, "x": [0.1] * len(paths)})
+    store.write_table(table, tmp_path / "t.csv")
+    assert store.read_table(tmp_path / "t.csv").to_dict() == table.to_dict()

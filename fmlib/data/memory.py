@@ -1,5 +1,6 @@
 """Tables that are remembered between runs; losing one costs time and nothing else."""
 
+import csv
 import os
 import tempfile
 import warnings
@@ -34,7 +35,8 @@ def remember(name: str, table: pd.DataFrame) -> None:
         store.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
         os.close(handle)
-        table.to_csv(temporary, index=False, errors="surrogateescape")
+        quoting = csv.QUOTE_NONNUMERIC  # a name may hold a carriage return, which ends a line unless quoted
+        table.to_csv(temporary, index=False, errors="surrogateescape", quoting=quoting)
         os.replace(temporary, store)
     except OSError as error:
         warnings.warn(f"cannot remember a table in {store}: {error.strerror}", stacklevel=2)

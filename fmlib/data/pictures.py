@@ -10,9 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 PIXEL_LIMIT = 50_000_000  # as the largest common cameras; decoding one takes some 400 MB
-LARGE = (
-    12_000_000  # px above which pictures are decoded one at a time, whatever the threads, and reduced at once
-)
+LARGE = 12_000_000  # px above which pictures are decoded one at a time and reduced at once
 BYTE_LIMIT = 160 * 2**20
 # what photographs come in; not everything that Pillow opens: for EPS it would start Ghostscript
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")

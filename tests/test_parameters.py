@@ -1,0 +1,92 @@
+"""Parameters as papermill hands them over: of any type, from `-p` or a YAML file; their meaning or one clear error."""
+
+import nbformat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from papermill.parameterize import parameterize_notebook
+from test_cli import photographs
+
+from fmlib import notebooks
+from fmlib.errors import UsageError
+from fmlib.stage import Stage
+
+
+@pytest.fixture
+def given_values(tmp_path, monkeypatch):
+    """The parameters of a report on a small folder."""
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
+    folder = str(photographs(tmp_path / "set"))
+    return {"dataset": folder, "profile": "smoke", "seed": 0, "external": [], "out": str(tmp_path / "out")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", "0", "seed must be a whole number from 0"),
+        ("seed", 1.5, "not 1.5"),
+        ("seed", True, "not True"),
+        ("seed", None, "not None"),
+        ("seed", -1, "not -1"),
+        ("seed", 10**30, "seed must be a whole number"),
+        ("profile", 3, "unknown profile 3; known are: smoke, quick, full"),
+        ("profile", ["smoke"], "known are: smoke"),
+        ("profile", None, "known are: smoke"),
+        ("dataset", None, "dataset must be text, not None"),
+        ("dataset", 12, "dataset must be text, not 12"),
+        ("dataset", "", "unknown data set ''"),
+        ("external", 5, "external must be text, not 5"),
+        ("external", [5], "external must be text, not 5"),
+        ("external", {"a": "b"}, "external must be text"),
+        ("external", "/no/such/folder", "/no/such/folder"),
+        ("out", 3, "out must be text, not 3"),
+        ("out", ["a"], "out must be text"),
+    ],
+)
+def test_odd_values_are_one_clear_error(given_values, name, value, message):
+    with pytest.raises(UsageError, match=message):
+        Stage("data", **{**given_values, name: value})
+
+
+@pytest.mark.parametrize("external", [None, "", [], ()])
+def test_no_external_folder_in_any_spelling(given_values, external):
+    assert Stage("data", **{**given_values, "external": external}).external == {}
+
+
+def test_one_external_folder_needs_no_list_and_two_of_one_name_are_told_apart(given_values, tmp_path):
+    one, other = (photographs(tmp_path / place / "theirs", count=n) for place, n in (("a", 3), ("b", 4)))
+    assert list(Stage("data", **{**given_values, "external": str(one)}).external) == ["theirs"]
+    with pytest.raises(UsageError, match="two external folders are called 'theirs'"):
+        Stage("data", **{**given_values, "external": [str(one), str(other)]})
+
+
+@pytest.mark.parametrize("out", [None, ""])
+def test_no_place_for_figures_is_the_usual_one(given_values, out):
+    stage = Stage("data", **{**given_values, "out": out})
+    assert stage.out.parts[-2:] == ("figures", "set")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(anything)
+def test_what_is_given_is_what_the_notebook_gets(value):
+    cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": {"name": "python3"}})
+    filled = parameterize_notebook(notebook, {"x": value}, kernel_name="python3", language="python")
+    known: dict = {}
+    for each in filled.cells:
+        exec(each.source, known)
+    assert known["x"] == value
+
+
+def test_sockets_get_a_short_place_where_the_usual_one_is_deep(monkeypatch, tmp_path):
+    monkeypatch.setattr(notebooks.tempfile, "gettempdir", lambda: "/deep" * 20)
+    kernel = notebooks.Kernel()
+    assert len(kernel.connection_file) < 80
+    kernel.folder.cleanup()
