@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator, PartialState
-from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 from safetensors.torch import load_model
 
@@ -40,6 +38,7 @@ from fmlib.fingerprints import (
     digest,
     measuring_code,
 )
+from fmlib.processes import agreed, processes
 from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
@@ -120,7 +119,7 @@ class Run:
         model, path = build(self.config), self.folder / f"{weights}.safetensors"
         with damage(path):
             load_model(model, str(path))
-        return model.to(Accelerator().device, memory_format=torch.channels_last).eval()
+        return model.to(processes().device, memory_format=torch.channels_last).eval()
 
     def predict(self, data: Dataset) -> pd.DataFrame:
         """Return the predictions for every image of another data set, computed once."""
@@ -144,7 +143,7 @@ def get(config: RunConfig) -> Run:
         UsageError: the configuration names something unknown.
     """
     folder = place(config)
-    if _agreed(store.fault(folder)):
+    if agreed(store.fault(folder)):
         with full_disk_named(folder.parent), _training, _alone(folder):
             _finish(config, folder)
     return Run(config, folder)
@@ -190,7 +189,7 @@ def make(config: RunConfig, threads: int | None = None) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold a run's lock; under torchrun the first process does, for all of them."""
-    state = PartialState()
+    state = processes()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")) if state.is_main_process else nullcontext():
         state.wait_for_everyone()
@@ -200,7 +199,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _finish(config: RunConfig, folder: Path) -> None:
     """Train a run from where it was left, unless another process has done so meanwhile."""
-    fault, partial = _agreed(store.fault(folder)), folder.with_suffix(".partial")
+    fault, partial = agreed(store.fault(folder)), folder.with_suffix(".partial")
     if not fault:
         return
     _set_aside(folder, fault)
@@ -209,20 +208,15 @@ def _finish(config: RunConfig, folder: Path) -> None:
     except DamagedError as error:
         _set_aside(partial, error)
         _train(config, partial)
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         os.replace(partial, folder)
         for name in (provenance.BEGUN, training.CHECKPOINT):
             (folder / name).unlink(missing_ok=True)
 
 
-def _agreed(value: str | None) -> str | None:
-    """Return the first process's value in all of them, so that they do the same under torchrun."""
-    return broadcast_object_list([value])[0]
-
-
 def _set_aside(folder: Path, why: object) -> None:
     """Set a folder aside if there is one; all processes under torchrun go on when that is done."""
-    state = PartialState()
+    state = processes()
     if state.is_main_process and folder.exists():
         store.set_aside(folder, why)
     state.wait_for_everyone()
@@ -236,7 +230,7 @@ def _train(config: RunConfig, partial: Path) -> None:
     sides, train = _training_rows(config, data)
     model = build(config)
     history = training.Fit(model, config, *_batches(config, data, sides, train), partial).run()
-    if not PartialState().is_main_process:
+    if not processes().is_main_process:
         return
     clock = time.perf_counter()
     store.write_table(history, partial / "history.csv")

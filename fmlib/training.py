@@ -13,7 +13,6 @@ import pandas as pd
 import safetensors.torch
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch import nn
 from tqdm.auto import tqdm
 
@@ -25,6 +24,7 @@ from fmlib.data.batches import Batches
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_bytes
 from fmlib.objectives import Losses, Objective, objective_of
+from fmlib.processes import agreed, processes
 
 # name -> (constructor, default learning rate, further settings); fused: one pass over the weights, which takes a
 # third off AlexNet's step on a CPU
@@ -152,6 +152,7 @@ class Fit:
         self, model: nn.Module, config: RunConfig, train: Batches, validation: Batches, folder: Path
     ):
         keep_freed_memory()
+        processes()  # before accelerate looks for GPUs
         self.accelerator = Accelerator()
         self.device = self.accelerator.device
         self.config, self.train, self.validation = config, train, validation
@@ -226,11 +227,11 @@ class Fit:
 
     def _validate(self) -> dict[str, float]:
         """Return the validation losses, the first process's for all, so that they agree when to stop."""
-        row = [None]
+        row = None
         if self.accelerator.is_main_process:
             scores = evaluate(self.bare, self.objective, self.validation.ordered(), self.device)
-            row = [scores.row("validation")]
-        return broadcast_object_list(row)[0]
+            row = scores.row("validation")
+        return agreed(row)
 
     def _stalled(self) -> bool:
         """Whether the validation loss has not improved for `patience` epochs."""

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from torch import nn
 
 from fmlib import runs, training
 from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
 from fmlib.data.batches import Batches
+from fmlib.processes import processes
 
 
 class Plain(nn.Module):
@@ -36,7 +36,7 @@ def fit(folder: Path) -> None:
     validation = Batches(images, labels, np.arange(45, 61), 16)
     config = ClassifierConfig(epochs=4, optimizer="sgd", learning_rate=0.05)
     history = training.Fit(Plain(), config, train, validation, folder).run()
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         history.to_csv(folder / "history.csv", index=False)
 
 
@@ -47,4 +47,4 @@ if __name__ == "__main__":
     config = AutoencoderConfig(
         data=DataConfig("synthetic", 120, 3), side=32, train_size=24, epochs=2, batch_size=8, seed=7
     )
-    (folder / f"key-{PartialState().process_index}").write_text(runs.get(config).key)
+    (folder / f"key-{processes().process_index}").write_text(runs.get(config).key)
