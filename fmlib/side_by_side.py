@@ -66,18 +66,15 @@ def write(places: Sequence[Path], out: Path) -> None:
     names = dict.fromkeys(name for found in facts.values() for name in found)
     lines = {name: [found.get(name, "–") for found in facts.values()] for name in names}
     one_set = len(set(lines["fingerprint of the images"])) == 1
-    html = (
-        site.templates()
-        .get_template("side_by_side.html.j2")
-        .render(
-            reports=reports,
-            differing={name: values for name, values in lines.items() if len(set(values)) > 1},
-            common={name: values[0] for name, values in lines.items() if len(set(values)) == 1},
-            one_set=len(set(lines["fingerprint of the images"])) == 1,
-            tables=[table for split in SPLITS if (table := _table(reports, split))["groups"]],
-        )
+    template = site.templates().get_template("side_by_side.html.j2")
+    page = template.render(
+        reports=reports,
+        differing={name: values for name, values in lines.items() if len(set(values)) > 1},
+        common={name: values[0] for name, values in lines.items() if len(set(values)) == 1},
+        one_set=one_set,
+        tables=[table for split in SPLITS if (table := _table(reports, split, one_set))["groups"]],
     )
-    write_text(Path(out), html)
+    write_text(Path(out), page)
 
 
 def load(places: Sequence[Path]) -> list[Report]:
