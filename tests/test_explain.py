@@ -280,6 +280,13 @@ def test_every_misuse_has_one_clear_message():
         explain(images)
     with pytest.raises(UsageError, match="took no part"), explainer(Tiny(), "norm") as explain:
         explain(images)
+    model = Tiny()
+    with (
+        explainer(model),
+        pytest.raises(UsageError, match="already"),
+        explainer(Contrast(model), "model.conv"),
+    ):
+        pass
     with pytest.raises(UsageError, match="float batch"), explainer(Tiny()) as explain:
         explain((images * 255).byte())
 
