@@ -65,8 +65,13 @@ def tapped(model: nn.Module, layer: nn.Module | str | None = None) -> Iterator[T
     A pass inside the context builds no graph before the tap, and one without parameters behind it. On
     leaving, by an exception too, the hook is gone, mode and `requires_grad` are what they were, and `.grad`
     was not touched.
+
+    Raises:
+        UsageError: the model is tapped already; a second tap would cut the first one's graph.
     """
     tap, target = Tap(), find_layer(model, layer)
+    if any(isinstance(hook, Tap) for module in model.modules() for hook in module._forward_hooks.values()):
+        raise UsageError(f"{type(model).__name__} is being explained already; leave the other context first")
     needs = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     handle = target.register_forward_hook(tap)
     try:
