@@ -84,7 +84,10 @@ def _alexnet(name: str, side: int, weights: str | None) -> Classifier:
 
 def _googlenet(name: str, side: int, weights: str | None) -> Classifier:
     blocks = [ActivatedConv, partial(Inception, conv_block=ActivatedConv), InceptionAux]
-    net = vision.googlenet(weights=weights, aux_logits=False, init_weights=False, blocks=blocks)
+    more = (
+        {"aux_logits": False} if weights is None else {}
+    )  # torchvision takes them away itself after loading
+    net = vision.googlenet(weights=weights, init_weights=False, blocks=blocks, **more)
     net.fc = nn.Linear(net.fc.in_features, len(CLASSES))
     if side < SMALL:
         net.maxpool4 = nn.Identity()

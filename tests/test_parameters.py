@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from papermill.parameterize import parameterize_notebook
 from test_cli import photographs
@@ -73,7 +73,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(anything)
 def test_what_is_given_is_what_the_notebook_gets(value):
     cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})

@@ -15,7 +15,10 @@ from fmlib.config import AutoencoderConfig, ClassifierConfig
 from fmlib.data import folders, manifest, memory, splits
 from fmlib.errors import UsageError
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = [HealthCheck.too_slow]  # a busy machine is no fault of the code
+few = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, *SLOW]
+)
 names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]) | st.just("\udcff"),
     min_size=1,
@@ -78,7 +81,7 @@ def assigned(table: pd.DataFrame) -> dict | None:
         return None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
 @given(manifests(), st.randoms(use_true_random=False))
 def test_no_group_is_on_two_sides_and_order_does_not_matter(table, random):
     sides = assigned(table)
@@ -134,11 +137,13 @@ def same(one, two) -> bool:
     return isinstance(one, bool) == isinstance(two, bool) and one == two
 
 
+@settings(deadline=None, suppress_health_check=SLOW)
 @given(values, values)
 def test_digests_are_equal_exactly_where_values_are(one, two):
     assert (fingerprints.digest(one) == fingerprints.digest(two)) == same(one, two)
 
 
+@settings(deadline=None, suppress_health_check=SLOW)
 @given(st.dictionaries(st.text(max_size=3), values, max_size=5))
 def test_the_order_of_keys_does_not_count(value):
     assert fingerprints.digest(value) == fingerprints.digest(dict(reversed(value.items())))
@@ -150,7 +155,7 @@ def test_the_order_of_keys_does_not_count(value):
 pairs = st.lists(st.tuples(st.integers(0, 1), st.floats(0, 1, width=32)), min_size=1, max_size=30)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=SLOW)
 @given(pairs)
 def test_scores_of_any_few_images_equal_scikit_learn(pairs):
     labels, probabilities = (np.array(column) for column in zip(*pairs, strict=True))

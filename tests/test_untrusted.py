@@ -160,6 +160,16 @@ def test_torchvision_is_asked_to_check_the_digest(monkeypatch, architecture):
     assert asked[0][1]["check_hash"] and re.search(r"-[0-9a-f]{8}\.pth$", asked[0][0])
 
 
+def test_pretrained_googlenet_loses_its_auxiliary_heads(monkeypatch):
+    from torchvision.models import _api, googlenet
+
+    state = googlenet(aux_logits=True, init_weights=False).state_dict()
+    monkeypatch.setattr(_api, "load_state_dict_from_url", lambda url, **options: state)
+    net = models.build("googlenet", side=64, pretrained=True).net
+    assert torch.equal(net.conv1.conv.weight, state["conv1.conv.weight"])
+    assert not net.aux_logits and net.aux1 is None and net.fc.out_features == 2
+
+
 def test_nothing_listens_on_the_network_and_the_lab_keeps_its_token():
     texts = {path: path.read_text(encoding="utf-8") for path in [*SOURCES, *NOTEBOOKS, REPO / "Makefile"]}
     opened = (
