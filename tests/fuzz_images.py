@@ -259,7 +259,7 @@ def one_by_one(folder: Path, paths: list[str]) -> tuple[float, str]:
 
 def put_through(folder: Path, paths: list[str]) -> dict:
     """Audit, decode and judge all files; returns path -> reason of those that were refused."""
-    from fmlib.predict import predict_files
+    from fmlib import predict
 
     from fmlib.data import audit, batches, sources
 
@@ -271,7 +271,7 @@ def put_through(folder: Path, paths: list[str]) -> dict:
     str(audit.of(data, progress=False)).encode()
     assert len(batches.decoded(data, 32)) == len(read)
     run = untrained_run(folder.parent / "run")
-    judged = predict_files(run, [folder / path for path in paths])
+    judged = predict(run, [folder / path for path in paths])
     judged.to_csv(errors="surrogateescape")
     failed = dict(zip(paths, judged["error"], strict=True))
     assert {path for path, error in failed.items() if error} == set(refused)
