@@ -17,7 +17,7 @@ from pathlib import Path
 from dask.distributed import LocalCluster
 from rows import record
 
-from fmlib import runs
+from fmlib import inputs, runs
 from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.data.batches import decoded
 
@@ -44,7 +44,7 @@ def main() -> None:
         os.environ["FMLIB_HOME"] = home
         base = {"data": DataConfig("synthetic", options.images, 0), "side": options.side}
         configs = [ClassifierConfig(**base, epochs=options.epochs, seed=seed) for seed in range(options.runs)]
-        decoded(runs.dataset(base["data"]), options.side)
+        decoded(inputs.dataset(base["data"]), options.side)
         alone = seconds(configs)
         local = seconds(configs, FMLIB_WORKERS=str(options.workers))
         report("local processes", local, alone, options)

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from fmlib import runs
+from fmlib import inputs, runs
 from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.data import splits
 
@@ -121,7 +121,7 @@ def main() -> None:
         print(f"ours: {reached:.4f} balanced accuracy after {seconds:.1f} s, everything counted", flush=True)
         if reached < GOAL:
             raise SystemExit(f"{GOAL} was not reached in {options.epochs} epochs; give it more with --epochs")
-        data = runs.dataset(config)
+        data = inputs.dataset(config)
         sides = splits.assign(data.manifest, "grouped")
         train, validation = (Files(data, np.flatnonzero(sides == side)) for side in ("train", "validation"))
         if options.whole_baseline:

@@ -12,7 +12,8 @@ from fmlib.explain import METHODS, Contrast, bands, explainer, faithfulness, mea
 from fmlib.explain.taps import tapped
 from fmlib.faces import Faces
 from fmlib.fingerprints import digest
-from fmlib.runs import Run, remembered
+from fmlib.runs import Run
+from fmlib.tables import remembered
 
 BATCH = 64
 RANDOM = "random weights"

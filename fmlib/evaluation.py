@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fmlib import calibration, metrics, runs
+from fmlib import calibration, metrics, tables
 from fmlib.data import splits
 
 KEYS = ["model", "split", "seed", "run", "view"]
@@ -52,7 +52,7 @@ def _of_run(run, views: dict[str, set], external: dict) -> pd.DataFrame:
 def scores(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Score each run on each view, calibrated probabilities too (`ece_calibrated`), with 95% intervals."""
     content = int(pd.util.hash_pandas_object(table[["run", "view", "path", "label", "logit"]]).sum())
-    return runs.remembered("scores", {"predictions": content, "seed": seed}, lambda: _scores(table, seed))
+    return tables.remembered("scores", {"predictions": content, "seed": seed}, lambda: _scores(table, seed))
 
 
 def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def costs(trained: list) -> pd.DataFrame:
     rows = []
     for name in dict.fromkeys(run.config.model for run in trained):
         mine = [run for run in trained if run.config.model == name]
-        measured = runs.remembered("cost", {"run": mine[0].key}, lambda run=mine[0]: _cost(run))
+        measured = tables.remembered("cost", {"run": mine[0].key}, lambda run=mine[0]: _cost(run))
         seconds = float(np.mean([run.seconds for run in mine]))
         rows.append({"model": name, "train_seconds": seconds, **measured.iloc[0].to_dict()})
     return pd.DataFrame(rows)

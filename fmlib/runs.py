@@ -10,10 +10,10 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,7 @@ from safetensors.torch import load_model
 
 from fmlib import autoencoders, executors, generation, models, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
-from fmlib.config import ClassifierConfig, DataConfig, RunConfig, home
-from fmlib.data import pasting, sources, splits
+from fmlib.config import ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.errors import FmlibError
@@ -36,22 +35,14 @@ from fmlib.fingerprints import (
     GENERATED_CODE,
     code_version,
     digest,
-    measuring_code,
 )
+from fmlib.inputs import EVALUATION_BATCH, batches, dataset, rendered, training_images, training_rows
 from fmlib.processes import agreed, processes
 from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
-EVALUATION_BATCH = 256
-PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
-
-
-@lru_cache(maxsize=8)
-def dataset(config: DataConfig) -> Dataset:
-    """Return the data set of a configuration, loaded once per process."""
-    return sources.load(config.dataset, images=config.images, seed=config.seed)
 
 
 def build(config: RunConfig) -> torch.nn.Module:
@@ -76,10 +67,10 @@ def meaning(config: RunConfig) -> dict:
     if fields.get("generator") is not None:
         fields["generator"] = meaning(fields["generator"])
     data = dataset(config.data)
-    sides, train = _training_rows(config, data)
+    sides, train = training_rows(config, data)
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
     if fields.get("pasted"):
-        fields["pasted"] = dataset(_rendered(config)).fingerprint
+        fields["pasted"] = rendered(config).fingerprint
     return {"kind": type(config).__name__, **fields, "code": code_version(code(config))}
 
 
@@ -168,7 +159,7 @@ def _make_all(configs: list[RunConfig]) -> None:
     if not missing:
         return
     seen = [
-        config.epochs * len(_training_rows(config, dataset(config.data))[1]) for config in missing.values()
+        config.epochs * len(training_rows(config, dataset(config.data))[1]) for config in missing.values()
     ]
     keys = executors.complete(make, list(missing.values()), seen, training.describe)
     for folder, key in zip(missing, keys, strict=True):
@@ -227,9 +218,10 @@ def _train(config: RunConfig, partial: Path) -> None:
     partial.mkdir(exist_ok=True)
     began = noted_start(partial)
     data = dataset(config.data)
-    sides, train = _training_rows(config, data)
+    sides, train = training_rows(config, data)
     model = build(config)
-    history = training.Fit(model, config, *_batches(config, data, sides, train), partial).run()
+    mixture = _mixture(config) if getattr(config, "generator", None) else None
+    history = training.Fit(model, config, *batches(config, mixture), partial).run()
     if not processes().is_main_process:
         return
     clock = time.perf_counter()
@@ -246,65 +238,11 @@ def _train(config: RunConfig, partial: Path) -> None:
     store.write_json(partial / store.RECORD, facts)
 
 
-def _training_rows(config: RunConfig, data: Dataset) -> tuple[pd.Series, np.ndarray]:
-    """Return every image's side of the split and the rows that train."""
-    sides = splits.assign(data.manifest, config.split)
-    rows = np.flatnonzero(sides == "train")
-    if config.train_size:
-        rows = splits.subset(data.manifest, rows, config.train_size, config.seed)
-    return sides, rows
-
-
-def training_images(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images that a run trains on, uint8 N side side 3, and their labels."""
-    data = dataset(config.data)
-    rows = _training_rows(config, data)[1]
-    return decoded(data, config.side)[rows], data.manifest["label"].to_numpy()[rows]
-
-
-def _batches(
-    config: RunConfig, data: Dataset, sides: pd.Series, train: np.ndarray
-) -> tuple[Batches, Batches]:
-    images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
-    batches = Batches(
-        images,
-        labels,
-        train,
-        config.batch_size,
-        config.seed,
-        **_changes(config),
-    )
-    validation = np.flatnonzero(sides == "validation")
-    return batches, Batches(images, labels, validation, EVALUATION_BATCH)
-
-
-def _changes(config: RunConfig) -> dict:
-    """Return what `Batches` makes of a classifier's images; an autoencoder sees them as they are."""
-    if not isinstance(config, ClassifierConfig):
-        return {}
-    return {
-        "augmentation": config.augmentation,
-        "small_epochs": config.small_epochs,
-        "mixture": _mixture(config) if config.generator else None,
-        "masks": _masks(config) if config.pasted else None,
-    }
-
-
 def _mixture(config: ClassifierConfig) -> Mixture:
     """Return generated images, as many as the generator had to learn from; they make half of every batch."""
     run = get(config.generator)
     images, labels = training_images(run.config)
     return Mixture(*generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed))
-
-
-def _masks(config: ClassifierConfig) -> pasting.Masks:
-    """Return the masks of as many rendered faces as the configuration asks for."""
-    faces = dataset(_rendered(config))
-    return pasting.masks(faces, decoded(faces, config.side))
-
-
-def _rendered(config: ClassifierConfig) -> DataConfig:
-    return DataConfig("synthetic", config.pasted, PASTED_SEED)
 
 
 def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:
@@ -313,21 +251,3 @@ def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows:
     logits = training.predict(model, batches.ordered())
     table = data.manifest.iloc[rows][["path", "group", "label"]].reset_index(drop=True)
     return table.assign(logit=logits, probability=1 / (1 + np.exp(-logits)))
-
-
-def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """Return a derived table: read if it was computed before from these inputs by this code, else computed.
-
-    Args:
-        name: of the measurement.
-        inputs: JSON-like values that it depends on, runs by their keys and data sets by their fingerprints.
-        compute: makes the table.
-    """
-    key = digest({"name": name, "inputs": inputs, "code": code_version(measuring_code())})
-    path = home() / "tables" / f"{name}-{key}.csv"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                store.write_table(compute(), path)
-    return store.read_table(path)

@@ -9,7 +9,7 @@ from IPython.display import Image, Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from fmlib import results, runs
+from fmlib import inputs, results
 from fmlib.config import PROFILES, REPO, STAGES, DataConfig, Profile
 from fmlib.data import sources
 from fmlib.data.sources import Dataset
@@ -68,7 +68,7 @@ class Stage:
         self.seed = seed
         images = self.profile.images if dataset == "synthetic" else None
         self.data_config = DataConfig(str(dataset), images, seed if dataset == "synthetic" else 0)
-        self.data: Dataset = runs.dataset(self.data_config)
+        self.data: Dataset = inputs.dataset(self.data_config)
         self.external = _named(sources.external(folder) for folder in external if folder)
         self.out = Path(out).expanduser() if out else REPO / "figures" / self.data.name
         fingerprints = {name: data.fingerprint for name, data in self.external.items()}

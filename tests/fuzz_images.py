@@ -260,7 +260,6 @@ def one_by_one(folder: Path, paths: list[str]) -> tuple[float, str]:
 def put_through(folder: Path, paths: list[str]) -> dict:
     """Audit, decode and judge all files; returns path -> reason of those that were refused."""
     from fmlib import predict
-
     from fmlib.data import audit, batches, sources
 
     data = sources.read(folder, progress=False)

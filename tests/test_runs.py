@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from fmlib import fingerprints, runs, store
+from fmlib import fingerprints, inputs, runs, store, tables
 from fmlib.config import AutoencoderConfig, ClassifierConfig
 
 
@@ -84,9 +84,9 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     vae = AutoencoderConfig(**common, model="vae", latent=8)
     config = ClassifierConfig(**common, augmentation="none", generator=vae)
     made = runs._mixture(config)
-    sources, source_labels = runs.training_images(config)
+    sources, source_labels = inputs.training_images(config)
     assert made.images.shape[1:] == sources.shape[1:] and set(made.labels) == {0, 1}
-    np.testing.assert_array_equal(sources, runs.training_images(vae)[0])
+    np.testing.assert_array_equal(sources, inputs.training_images(vae)[0])
     run = runs.get(config)
     assert len(run.history) == 1 and (runs.get(vae).folder / "first.safetensors").exists()
     assert len(source_labels) == len(sources)
@@ -94,9 +94,9 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
 
 def test_pasted_masks_are_of_faces_outside_the_data_set_and_make_another_run(tiny_config, tiny):
     config = ClassifierConfig(data=tiny_config, side=32, train_size=24, epochs=1, batch_size=9, pasted=40)
-    masks = runs._masks(config)
+    masks = inputs.masks(config)
     assert masks.images.shape[1:] == (32, 32, 3) and 0 < len(masks.images) < 40
-    own = {image.tobytes() for image in runs.training_images(replace(config, train_size=None))[0]}
+    own = {image.tobytes() for image in inputs.training_images(replace(config, train_size=None))[0]}
     assert not own & {image.tobytes() for image in masks.images}
     keys = {runs.digest(runs.meaning(replace(config, pasted=count))) for count in (0, 40, 60)}
     assert len(keys) == 3 and len(runs.get(config).history) == 1
@@ -116,10 +116,10 @@ def test_remembered_computes_once_and_gives_back_the_same_numbers(home):
         calls.append(1)
         return pd.DataFrame({"path": ["a"], "x": [1 / 3]})
 
-    first = runs.remembered("trial", {"a": 1}, compute)
-    second = runs.remembered("trial", {"a": 1}, compute)
+    first = tables.remembered("trial", {"a": 1}, compute)
+    second = tables.remembered("trial", {"a": 1}, compute)
     assert len(calls) == 1 and first.equals(second) and first.x.iloc[0] == 1 / 3
-    runs.remembered("trial", {"a": 2}, compute)
+    tables.remembered("trial", {"a": 2}, compute)
     assert len(calls) == 2
 
 

@@ -1,0 +1,69 @@
+"""What a run reads: its data set, the images that train, and how they come in batches."""
+
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from fmlib.config import ClassifierConfig, DataConfig, RunConfig
+from fmlib.data import pasting, sources, splits
+from fmlib.data.batches import Batches, Mixture, decoded
+from fmlib.data.sources import Dataset
+
+EVALUATION_BATCH = 256
+PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
+
+
+@lru_cache(maxsize=8)
+def dataset(config: DataConfig) -> Dataset:
+    """Return the data set of a configuration, loaded once per process."""
+    return sources.load(config.dataset, images=config.images, seed=config.seed)
+
+
+def training_rows(config: RunConfig, data: Dataset) -> tuple[pd.Series, np.ndarray]:
+    """Return every image's side of the split and the rows that train."""
+    sides = splits.assign(data.manifest, config.split)
+    rows = np.flatnonzero(sides == "train")
+    if config.train_size:
+        rows = splits.subset(data.manifest, rows, config.train_size, config.seed)
+    return sides, rows
+
+
+def training_images(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images that a run trains on, uint8 N side side 3, and their labels."""
+    data = dataset(config.data)
+    rows = training_rows(config, data)[1]
+    return decoded(data, config.side)[rows], data.manifest["label"].to_numpy()[rows]
+
+
+def batches(config: RunConfig, mixture: Mixture | None = None) -> tuple[Batches, Batches]:
+    """Return the batches that a run trains on, `mixture` mixed in, and those it is validated on."""
+    data = dataset(config.data)
+    sides, train = training_rows(config, data)
+    images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
+    training = Batches(
+        images, labels, train, config.batch_size, config.seed, mixture=mixture, **_changes(config)
+    )
+    return training, Batches(images, labels, np.flatnonzero(sides == "validation"), EVALUATION_BATCH)
+
+
+def _changes(config: RunConfig) -> dict:
+    """Return what `Batches` makes of a classifier's images; an autoencoder sees them as they are."""
+    if not isinstance(config, ClassifierConfig):
+        return {}
+    return {
+        "augmentation": config.augmentation,
+        "small_epochs": config.small_epochs,
+        "masks": masks(config) if config.pasted else None,
+    }
+
+
+def masks(config: ClassifierConfig) -> pasting.Masks:
+    """Return the masks of as many rendered faces as the configuration asks for."""
+    faces = rendered(config)
+    return pasting.masks(faces, decoded(faces, config.side))
+
+
+def rendered(config: ClassifierConfig) -> Dataset:
+    """Return the rendered faces whose masks are pasted."""
+    return dataset(DataConfig("synthetic", config.pasted, PASTED_SEED))

@@ -1,0 +1,28 @@
+"""Derived tables that are computed once and remembered by what they were computed from."""
+
+from collections.abc import Callable
+
+import pandas as pd
+from filelock import FileLock
+
+from fmlib import store
+from fmlib.config import home
+from fmlib.fingerprints import code_version, digest, measuring_code
+
+
+def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """Return a derived table: read if it was computed before from these inputs by this code, else computed.
+
+    Args:
+        name: of the measurement.
+        inputs: JSON-like values that it depends on, runs by their keys and data sets by their fingerprints.
+        compute: makes the table.
+    """
+    key = digest({"name": name, "inputs": inputs, "code": code_version(measuring_code())})
+    path = home() / "tables" / f"{name}-{key}.csv"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                store.write_table(compute(), path)
+    return store.read_table(path)
