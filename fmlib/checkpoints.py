@@ -1,11 +1,11 @@
 """The state of an unfinished training on disk, and what tells that a stored file is damaged."""
 
 import os
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -23,7 +23,7 @@ DAMAGE = (
     SafetensorError,
     TypeError,
     ValueError,
-    pickle.UnpicklingError,
+    UnpicklingError,
 )
 
 
