@@ -77,9 +77,8 @@ anything = st.recursive(
 @given(anything)
 def test_what_is_given_is_what_the_notebook_gets(value):
     cell = nbformat.v4.new_code_cell("x = 1", metadata={"tags": ["parameters"]})
-    notebook = nbformat.v4.new_notebook(
-        cells=[cell], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel, "papermill": {}})
     filled = parameterize_notebook(notebook, {"x": value}, kernel_name="python3", language="python")
     known: dict = {}
     for each in filled.cells:

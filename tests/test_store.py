@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from fmlib import checkpoints, files, runs, store, training
-from fmlib.config import AutoencoderConfig
+from fmlib.config import AutoencoderConfig, DataConfig
 from fmlib.errors import FmlibError
 
 
@@ -30,7 +30,7 @@ def pristine(shared_home):
     """A finished run's folder, to copy from."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FMLIB_HOME", str(shared_home))
-        data = runs.DataConfig("synthetic", 120, 3)
+        data = DataConfig("synthetic", 120, 3)
         return runs.get(AutoencoderConfig(data=data, side=32, train_size=24, epochs=2, batch_size=8)).folder
 
 

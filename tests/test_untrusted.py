@@ -80,9 +80,9 @@ def test_the_scan_sees_what_it_is_for(code):
     [
         "model.eval()",
         "re.compile(p)",
-        "from pickle import UnpicklingError",
-        "torch.load(p, weights_only=True)",
         "names.str.extract(p)",
+        "torch.load(p, weights_only=True)",
+        "from pickle import UnpicklingError",
     ],
 )
 def test_the_scan_lets_harmless_code_pass(code):
