@@ -32,7 +32,6 @@ class Recipe:
 RECIPES = {
     "none": Recipe(),
     "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2),
-    "strong": Recipe(flip=True, shift=0.12, rotation=15, zoom_out=0.7, zoom_in=1.3, light=0.35, coarse=0.45),
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions
         flip=True,
         shift=0.12,

@@ -56,7 +56,7 @@ def predictions(models=2, views=("test",), schemes=("grouped",), seeds=1, n=60, 
 
 
 def summary(table: pd.DataFrame, monkeypatch) -> pd.DataFrame:
-    monkeypatch.setattr(evaluation.runs, "remembered", lambda name, inputs, compute: compute())
+    monkeypatch.setattr(evaluation.tables, "remembered", lambda name, inputs, compute: compute())
     return evaluation.over_seeds(evaluation.scores(table))
 
 
