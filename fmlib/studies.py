@@ -12,7 +12,6 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-LONGER = {"alexnet": 2}  # times the epochs: without batch norm it learns more slowly
 ARMS = ("none", "classic", "vae", "classic+vae")  # of the augmentation study
 
 
@@ -28,18 +27,19 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
     """
     profile = stage.profile
     brief = split == "official" and stage.data_config.dataset == "synthetic" and profile.name != "full"
-    base = ClassifierConfig(data=stage.data_config, split=split, side=profile.side)
+    epochs = _epochs(stage, split)
+    base = ClassifierConfig(data=stage.data_config, split=split, side=profile.side, epochs=epochs)
     return [
-        replace(base, model=name, seed=stage.seed + seed, epochs=_epochs(stage, name, split))
+        replace(base, model=name, seed=stage.seed + seed)
         for name in (ARCHITECTURES[:1] if brief else ARCHITECTURES)
         for seed in range(profile.seeds)
     ]
 
 
-def _epochs(stage: Stage, architecture: str, split: str) -> int:
-    """Return an architecture's epochs; on both splits it sees about as many images."""
+def _epochs(stage: Stage, split: str) -> int:
+    """Return the epochs over a split; on both splits a network sees about as many images."""
     honest = train_size(stage, "grouped")
-    seen = honest * stage.profile.epochs(honest, stage.profile.budget) * LONGER.get(architecture, 1)
+    seen = honest * stage.profile.epochs(honest, stage.profile.budget)
     return max(1, round(seen / train_size(stage, split)))
 
 
