@@ -13,26 +13,28 @@ ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the origi
 
 
 def score_table(results: pd.DataFrame) -> str:
-    """Return a Markdown table of the test scores of every model, by the split that it was trained on."""
-    rows = results[(results["view"] == "test") & results.split.notna() & results.train_size.isna()]
+    """Return a Markdown table of every model's scores on the test images and elsewhere, by the split it trained on."""
+    rows = results[results.split.notna() & results.train_size.isna()]
     stage = "metrics" if (rows.stage == "metrics").any() else "classifier"  # both score the architectures
     rows = rows[rows.stage == stage]
-    columns = ["precision", "recall", "f1", "auc"]
-    lines = [
-        "| model | trained on | precision | recall | F1 (95% interval) | AUC |",
-        "|---|---|---|---|---|---|",
-    ]
-    original = " | ".join(f"{ORIGINAL[name]:.4f}" for name in columns[:3])
-    lines.append(f"| original report | as published | {original} | |")
+    elsewhere = [view for view in rows["view"].dropna().unique() if view.startswith("external:")]
+    names = ["precision", "recall", "F1 (95% interval)", "AUC"]
+    names += [f"balanced accuracy on {label(view)}" for view in elsewhere]
+    lines = [f"| model | trained on | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    original = " | ".join(f"{value:.4f}" for value in ORIGINAL.values())
+    lines.append(f"| original report | as published | {original} |{' |' * (len(names) - 3)}")
+    wanted = [("test", "precision"), ("test", "recall"), ("test", "f1"), ("test", "auc")]
+    wanted += [(view, "balanced_accuracy") for view in elsewhere]
     for (split, model), part in rows.groupby(["split", "model"], sort=False):
-        found = part[part.metric.isin(columns)].groupby("metric")[["value", "low", "high"]].mean()
-        if len(found) < len(columns):
-            continue
-        f1 = found.loc["f1"]
-        cells = [f"{found.value[name]:.4f}" for name in columns]
-        cells[2] += f" ({f1.low:.4f}–{f1.high:.4f})"
-        lines.append(f"| {label(model)} | {label(split)} | {' | '.join(cells)} |")
+        found = part.groupby(["view", "metric"])[["value", "low", "high"]].mean()
+        if all(key in found.index for key in wanted):
+            cells = [_cell(found.loc[key], key[1] in ("f1", "balanced_accuracy")) for key in wanted]
+            lines.append(f"| {label(model)} | {label(split)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _cell(score: pd.Series, interval: bool) -> str:
+    return f"{score.value:.4f}" + (f" ({score.low:.4f}–{score.high:.4f})" if interval else "")
 
 
 def leak_table(scores: pd.DataFrame) -> str:
@@ -61,7 +63,7 @@ def with_table(text: str, name: str, table: str) -> str:
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
     text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
-    return with_table(text, "leak", leak_table(pd.read_csv(LEAK)))
+    return with_table(text, "leak", leak_table(pd.read_csv(LEAK))) if LEAK.exists() else text
 
 
 def update(readme: Path = REPO / "README.md") -> None:

@@ -64,14 +64,14 @@ def test_manifest_tells_size_bytes_and_content(tmp_path):
 
 def test_second_load_reads_only_what_changed(tmp_path, monkeypatch):
     root = both(tmp_path / "set")
-    first = sources.load(str(root), progress=False)
+    first = sources.read(root, copies=False, progress=False)
     opened = []
     read = pictures.read_bytes
     monkeypatch.setattr(pictures, "read_bytes", lambda path: opened.append(path.name) or read(path))
-    assert sources.load(str(root), progress=False).fingerprint == first.fingerprint
+    assert sources.read(root, copies=False, progress=False).fingerprint == first.fingerprint
     assert not opened
     fill(root / "WithMask", [77])
-    assert sources.load(str(root), progress=False).fingerprint != first.fingerprint
+    assert sources.read(root, copies=False, progress=False).fingerprint != first.fingerprint
     assert opened == ["77.png"]
 
 
