@@ -44,7 +44,8 @@ def statistics(
         bins: equally wide bins of the expected calibration error.
 
     Returns:
-        name -> values (R); NaN where a score is not defined (AUC and average precision of one class).
+        name -> values (R); NaN where a score is not defined (AUC and average precision of one class;
+        precision, recall and F1 where no image is positive).
     """
     weights, result = np.asarray(weights, dtype=np.float32), {}
     if only not in (*RANKED, "ece"):
@@ -79,7 +80,7 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
 
 
 def _thresholded(labels, called, weights) -> dict[str, np.ndarray]:
-    """Scores of decisions, with scikit-learn's values for empty denominators (0)."""
+    """Scores of decisions: 0 for empty denominators as in scikit-learn, NaN where there is no positive to find."""
     cells = np.stack([called & (labels == 1), called & (labels == 0), ~called & (labels == 1)], axis=1)
     tp, fp, fn = (weights @ cells.astype(np.float32)).astype(float).T  # each R
     total = weights.sum(axis=1, dtype=float)
@@ -88,9 +89,9 @@ def _thresholded(labels, called, weights) -> dict[str, np.ndarray]:
     return {
         "accuracy": _ratio(tp + tn, total, np.nan),
         "balanced_accuracy": _ratio(np.nansum(sides, axis=0), np.isfinite(sides).sum(axis=0), np.nan),
-        "precision": _ratio(tp, tp + fp),
-        "recall": _ratio(tp, tp + fn),
-        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+        "precision": np.where(tp + fn > 0, _ratio(tp, tp + fp), np.nan),
+        "recall": _ratio(tp, tp + fn, np.nan),
+        "f1": np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), np.nan),
         **{"tp": tp, "fp": fp, "fn": fn, "tn": tn},
     }
 

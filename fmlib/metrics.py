@@ -40,7 +40,8 @@ def scores(
 
     Returns:
         A row per metric with value, low, high and n (images that the metric is measured on). AUC and average
-        precision of one class are NaN; empty denominators give 0 as in scikit-learn.
+        precision of one class are NaN, and so are precision, recall and F1 where no image is positive; other empty
+        denominators give 0 as in scikit-learn.
     """
     labels, probabilities = checked(labels, probabilities)
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
