@@ -264,3 +264,13 @@ def test_spread_keeps_order_and_gap():
     assert (np.diff(places) >= 0.05 - 1e-9).all()
     assert places[-1] == pytest.approx(0.9)
     assert places[:3].mean() == pytest.approx(0.31 / 3)
+
+
+def test_a_view_without_a_defined_score_says_so(monkeypatch):
+    table = pd.DataFrame(
+        {"model": "resnet18", "split": "grouped", "view": ["test", "clean"], "metric": "f1"}
+        | {"value": [0.9, np.nan], "low": [0.8, np.nan], "high": [0.95, np.nan]}
+    )
+    figure = figures.architecture_comparison(table, costs(4))
+    words = [text.get_text() for part in figure.subfigs for ax in part.axes for text in ax.texts]
+    assert sum("not defined" in text for text in words) == 1

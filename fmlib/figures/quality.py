@@ -62,6 +62,9 @@ def _intervals(ax: Axes, part: pd.DataFrame, models: list[str], signs: str = "sp
         ax.plot((row.low, row.high), (place, place), color=colour, linewidth=2, alpha=0.55)
         face = "white" if getattr(row, signs) == "official" else colour
         ax.plot(row.value, place, "o", color=colour, markerfacecolor=face, markeredgewidth=2)
+    if part["value"].isna().all():
+        ax.text(0.5, 0.5, "one class only:\nnot defined", transform=ax.transAxes, ha="center", va="center")
+        ax.set_xticks([])
     ax.set_ylim(len(models) - 0.5, -0.5)
     ax.grid(True, axis="x")
     ax.locator_params(axis="x", nbins=5)
