@@ -67,7 +67,6 @@ class ClassifierConfig(RunConfig):
         augmentation: a recipe of `fmlib.augmentation`.
         pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
         generator: a VAE whose images make half of every batch.
-        small_epochs: so many epochs, the first ones, see images of half the side.
     """
 
     model: str = "resnet18"
@@ -76,7 +75,6 @@ class ClassifierConfig(RunConfig):
     augmentation: str = "classic"
     pasted: int = 0
     generator: AutoencoderConfig | None = None
-    small_epochs: int = 0
 
 
 @dataclass(frozen=True)

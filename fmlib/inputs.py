@@ -53,7 +53,6 @@ def _changes(config: RunConfig) -> dict:
         return {}
     return {
         "augmentation": config.augmentation,
-        "small_epochs": config.small_epochs,
         "masks": masks(config) if config.pasted else None,
     }
 

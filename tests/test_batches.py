@@ -85,15 +85,6 @@ def test_class_shares_are_those_of_the_images_that_an_epoch_shows():
         assert batches.class_shares().sum() == pytest.approx(1)
 
 
-def test_the_first_epochs_are_small_where_asked_and_average_the_pixels():
-    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
-    batches = Batches(images, np.zeros(20, int), np.arange(20), 20, small_epochs=2)
-    shapes = [next(iter(batches.epoch(number)))[0].shape[-1] for number in (1, 2, 3)]
-    assert shapes == [2, 2, 4] and next(iter(batches.ordered()))[0].shape[-1] == 4
-    small, full = (next(iter(batches.epoch(number)))[0] for number in (1, 3))
-    torch.testing.assert_close(small.mean((2, 3)).sum(0), full.mean((2, 3)).sum(0))
-
-
 def anonymous_memory() -> int:
     """Bytes of this process that are backed by no file."""
     status = Path("/proc/self/status").read_text()

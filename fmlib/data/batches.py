@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from filelock import FileLock
 from PIL import Image
-from torch.nn.functional import avg_pool2d
 from tqdm.auto import tqdm
 
 from fmlib.augmentation import augment
@@ -87,8 +86,6 @@ class Batches:
         augmentation: name of a recipe of `fmlib.augmentation`.
         mixture: images that are mixed in; the number of batches and their sizes stay the same.
         masks: masks that are laid over some of the faces without one.
-        small_epochs: so many epochs, the first ones, have images of half the side: they take a quarter of the time and
-            teach the coarse features (progressive resizing, Howard et al. in DAWNBench, 2018).
     """
 
     def __init__(
@@ -101,11 +98,10 @@ class Batches:
         augmentation: str = "none",
         mixture: Mixture | None = None,
         masks: Masks | None = None,
-        small_epochs: int = 0,
     ):
         self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
         self.batch_size, self.seed = batch_size, seed
-        self.augmentation, self.small_epochs = augmentation, small_epochs
+        self.augmentation = augmentation
         self.mixture, self.masks = mixture, masks
 
     def __len__(self) -> int:
@@ -131,8 +127,6 @@ class Batches:
             images, labels = self._mixed(rows, rng) if self.mixture else self._batch(np.sort(rows))
             if self.masks:
                 images, labels = pasted(images, labels, self.masks, generator)
-            if number <= self.small_epochs:
-                images = avg_pool2d(images, 2)
             yield augment(images, self.augmentation, generator), labels
 
     def _batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
