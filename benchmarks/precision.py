@@ -46,7 +46,7 @@ def main() -> None:
     for side in options.sides:
         for name in options.models:
             times = {way: seconds(name, side, way, options.steps, device) for way in ("bf16", "fp32")}
-            chosen = training.precision(name, device)
+            chosen = training.precision(device)
             other = "fp32" if chosen == "bf16" else "bf16"
             shown = {way: f"{way}: {value * 1e3:.0f} ms a step" for way, value in times.items()}
             gain = times[other] / times[chosen]

@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 # what decides how a run comes out: the way from files to tensors, the loop, and the networks of its kind
 TRAINING_CODE = ("augmentation.py", "data/batches.py", "objectives.py", "training.py")
-CLASSIFIER_CODE = (*TRAINING_CODE, "data/pasting.py", "models.py")
+CLASSIFIER_CODE = (*TRAINING_CODE, "data/pasting.py", "depthwise.py", "models.py")
 AUTOENCODER_CODE = (*TRAINING_CODE, "autoencoders.py")
 GENERATED_CODE = ("autoencoders.py", "generation.py")  # of the images that a classifier is given by a VAE
 # what shows results or starts their computation, and cannot change them

@@ -17,6 +17,7 @@ from torchvision import models as vision
 from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 
 from fmlib.config import CLASSES
+from fmlib.depthwise import DepthwiseConv
 from fmlib.errors import FmlibError, UsageError, known
 
 SMALL = 128  # px; below it the last reduction is left out
@@ -102,6 +103,9 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
     if side < SMALL:
         conv = [b._depthwise_conv for b in net._blocks if tuple(b._depthwise_conv.stride) == (2, 2)][-1]
         conv.stride, conv.static_padding = (1, 1), nn.ZeroPad2d(conv.kernel_size[0] // 2)
+    for block in net._blocks:
+        conv = block._depthwise_conv
+        block._depthwise_conv = DepthwiseConv(conv, conv.static_padding)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1  # the package's 0.01 lags behind in runs of a few hundred steps

@@ -28,7 +28,7 @@ def circumstances(config: RunConfig) -> dict:
         "dirty": bool(revision and revision.endswith("-dirty")),
         "environment": environment(),
         "device": str(device),
-        "precision": precision(config.model, device),
+        "precision": precision(device),
         "processes": processes().num_processes,
         "seeds": {"run": config.seed, "data": config.data.seed},
     }

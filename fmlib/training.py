@@ -35,7 +35,6 @@ OPTIMIZERS = {
     "asgd": (torch.optim.ASGD, 0.1, {}),
 }
 GENTLE = {"alexnet": 0.3}  # without batch norm the default rates diverge; factors on them
-SLOW_IN_BF16 = "efficientnet"  # on a CPU, for its depthwise convolutions
 CHECKPOINT = "checkpoint.pt"  # file of an unfinished run
 WARM_UP = 0.15  # share of the steps over which the learning rate rises
 
@@ -55,8 +54,8 @@ def rate_factor(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
-def precision(name: str, device: torch.device) -> str:
-    """Return "bf16" where that is the faster way to train this network on this device, else "fp32".
+def precision(device: torch.device) -> str:
+    """Return "bf16" where that is the faster way to train on this device, else "fp32".
 
     A rule and not a stopwatch: one noisy measurement would change the weights that a fresh store ends with.
     `benchmarks/precision.py` measures whether the rule is right on a machine.
@@ -64,12 +63,12 @@ def precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     quick = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bf16" if quick and not name.startswith(SLOW_IN_BF16) else "fp32"
+    return "bf16" if quick else "fp32"
 
 
-def autocast(model: nn.Module, device: torch.device):
-    """Return the bf16 context where it is faster for this model on this device, else an empty one."""
-    if precision(getattr(model, "name", ""), device) == "bf16":
+def autocast(device: torch.device):
+    """Return the bf16 context where it is faster on this device, else an empty one."""
+    if precision(device) == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
@@ -109,7 +108,7 @@ def evaluate(model: nn.Module, objective: Objective, batches: Iterable, device: 
     model.eval()
     means = Means()
     for images, labels in batches:
-        with autocast(model, device):
+        with autocast(device):
             means.add(objective(model, images.to(device), labels.to(device)), len(images))
     return means
 
@@ -216,7 +215,7 @@ class Fit:
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor, batch: int) -> tuple[Losses, int]:
         """Take a step on this process's share of a batch of `batch` images; return its losses and size."""
-        with autocast(self.bare, self.device):
+        with autocast(self.device):
             losses = self.objective(self.model, images.to(self.device), labels.to(self.device))
         # gradients are averaged over processes, whose shares may differ by an image
         self.accelerator.backward(losses["loss"] * (len(images) * self.accelerator.num_processes / batch))
