@@ -32,6 +32,9 @@ class Recipe:
 RECIPES = {
     "none": Recipe(),
     "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2),
+    "noisy": Recipe(  # classic, and the noise that the DAE is trained against
+        flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, noise=0.3
+    ),
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions
         flip=True,
         shift=0.12,

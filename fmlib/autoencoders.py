@@ -35,6 +35,7 @@ class DAE(nn.Module):
             up = nn.ConvTranspose2d(width, channels, 3, stride=2, padding=1, output_padding=1)
             decoder += [up, nn.ReLU()]
             width = channels
+        self.width = DAE_CHANNELS[-1]  # channels of what the encoder returns
         self.encoder = nn.Sequential(*encoder)
         self.decoder = nn.Sequential(*decoder[:-1], nn.Sigmoid())
 

@@ -33,7 +33,9 @@ class RunConfig:
     Attributes:
         split: "grouped" or "official" (which images train).
         train_size: number of training images, a sample by group; None for all.
+        validation_size: number of images it is validated on, a sample by group; None for all.
         side: image side in px.
+        passes: passes over the training images that make an epoch, after which the network is validated.
         optimizer: one of `OPTIMIZERS`; `learning_rate` None takes the optimizer's default.
         patience: epochs without a better validation loss after which training stops.
     """
@@ -41,8 +43,10 @@ class RunConfig:
     data: DataConfig = DataConfig()
     split: str = "grouped"
     train_size: int | None = None
+    validation_size: int | None = None
     side: int = 64
     epochs: int = 6
+    passes: int = 1
     batch_size: int = 64
     optimizer: str = "adam"
     learning_rate: float | None = None
@@ -60,13 +64,31 @@ class AutoencoderConfig(RunConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Generated:
+    """Images that a variational autoencoder makes up, mixed into every batch of a classifier.
+
+    Attributes:
+        autoencoder: the one that makes them, of the images that it has learned from.
+        way: how their codes are drawn, one of `fmlib.generation.WAYS`.
+        share: of every batch; 1.0 trains on generated images alone.
+        until: share of the epochs, from the first, that they are mixed into; the rest sees real images alone.
+    """
+
+    autoencoder: AutoencoderConfig
+    way: str = "gaussian"
+    share: float = 0.5
+    until: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(RunConfig):
     """A classifier.
 
     Attributes:
         augmentation: a recipe of `fmlib.augmentation`.
         pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
-        generator: a VAE whose images make half of every batch.
+        generated: made-up images that take a share of every batch.
+        start: a DAE whose encoder the model "dae-encoder" starts from; None starts it at random.
     """
 
     model: str = "resnet18"
@@ -74,7 +96,8 @@ class ClassifierConfig(RunConfig):
     pretrained: bool = False
     augmentation: str = "classic"
     pasted: int = 0
-    generator: AutoencoderConfig | None = None
+    generated: Generated | None = None
+    start: AutoencoderConfig | None = None
 
 
 @dataclass(frozen=True)

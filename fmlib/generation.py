@@ -5,6 +5,9 @@ import torch
 
 from fmlib.autoencoders import VAE
 from fmlib.data.batches import to_float
+from fmlib.errors import known
+
+MOST = 10_000  # images that are generated for one classifier
 
 
 @torch.inference_mode()
@@ -38,19 +41,25 @@ def sample_codes(latents: np.ndarray, count: int, rng: np.random.Generator) -> n
     return fit.location_ + rng.standard_normal((count, latents.shape[1])) @ factor.T
 
 
+WAYS = {"gaussian": sample_codes}
+
+
 def generate(
-    vae: VAE, images: np.ndarray, labels: np.ndarray, count: int, seed: int
+    vae: VAE, images: np.ndarray, labels: np.ndarray, way: str, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Generate `count` images per class from where the VAE puts the given images of that class.
+    """Generate about `count` images, as many of each class, from where the VAE puts the given images of that class.
 
     Args:
         images: uint8 N side side 3, the VAE's own training images.
         labels: 0 or 1, N.
+        way: how codes are drawn, one of `WAYS`.
+        count: at most `MOST` are made.
 
     Returns:
-        Images uint8 2*count side side 3 and their labels.
+        Images uint8 M side side 3 and their labels.
     """
-    rng = np.random.default_rng(seed)
+    draw = WAYS[known("way to generate", way, WAYS)]
+    rng, each = np.random.default_rng(seed), -(-min(count, MOST) // 2)
     latents = codes(vae, images)
-    drawn = [sample_codes(latents[labels == label], count, rng) for label in (0, 1)]
-    return decode(vae, np.concatenate(drawn)), np.repeat([0, 1], count)
+    drawn = [draw(latents[labels == label], each, rng) for label in (0, 1)]
+    return decode(vae, np.concatenate(drawn)), np.repeat([0, 1], each)

@@ -36,15 +36,20 @@ def training_images(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     return decoded(data, config.side)[rows], data.manifest["label"].to_numpy()[rows]
 
 
+def validation_rows(config: RunConfig, data: Dataset, sides: pd.Series) -> np.ndarray:
+    """Return the rows that a run is validated on, given every image's side of the split."""
+    rows = np.flatnonzero(sides == "validation")
+    return splits.subset(data.manifest, rows, config.validation_size) if config.validation_size else rows
+
+
 def batches(config: RunConfig, mixture: Mixture | None = None) -> tuple[Batches, Batches]:
     """Return the batches that a run trains on, `mixture` mixed in, and those it is validated on."""
     data = dataset(config.data)
     sides, train = training_rows(config, data)
     images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
-    training = Batches(
-        images, labels, train, config.batch_size, config.seed, mixture=mixture, **_changes(config)
-    )
-    return training, Batches(images, labels, np.flatnonzero(sides == "validation"), EVALUATION_BATCH)
+    changes = {"mixture": mixture, "passes": config.passes, **_changes(config)}
+    training = Batches(images, labels, train, config.batch_size, config.seed, **changes)
+    return training, Batches(images, labels, validation_rows(config, data, sides), EVALUATION_BATCH)
 
 
 def _changes(config: RunConfig) -> dict:

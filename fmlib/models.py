@@ -16,6 +16,7 @@ from torch.hub import load_state_dict_from_url
 from torchvision import models as vision
 from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 
+from fmlib.autoencoders import DAE
 from fmlib.config import CLASSES
 from fmlib.depthwise import DepthwiseConv
 from fmlib.errors import FmlibError, UsageError, known
@@ -115,6 +116,18 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
     return Classifier(name, net, "_avg_pooling.0")
 
 
+def _dae_encoder(name: str, side: int, weights: str | None) -> Classifier:
+    if weights is not None:
+        raise UsageError("its start is a DAE's encoder, never ImageNet")
+    dae = DAE(side)
+    net = nn.Sequential(
+        dae.encoder, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(dae.width, len(CLASSES))
+    )
+    classifier = Classifier(name, net, "0")
+    classifier.mean.zero_(), classifier.std.fill_(1)  # a DAE sees images as they are
+    return classifier
+
+
 BUILDERS = {
     **dict.fromkeys(("resnet18", "resnet34", "resnet50"), _resnet),
     **dict.fromkeys(
@@ -122,6 +135,7 @@ BUILDERS = {
     ),
     "alexnet": _alexnet,
     "googlenet": _googlenet,
+    "dae-encoder": _dae_encoder,
 }
 
 

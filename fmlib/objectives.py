@@ -1,18 +1,14 @@
-"""What a training minimises: the losses of classifiers, denoisers and variational autoencoders."""
-
-from collections.abc import Callable
+"""What a training minimises: the loss of a classifier, and the choice between it and those of autoencoders."""
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl
-from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
+from fmlib import autoencoder_losses
+from fmlib.autoencoder_losses import Losses, Objective
+from fmlib.config import ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches
-
-Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means over the batch
-Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], Losses]
 
 
 def class_weights(shares: np.ndarray) -> torch.Tensor:
@@ -32,28 +28,8 @@ def classification(weights: torch.Tensor) -> Objective:
     return objective
 
 
-def denoising(noise: float) -> Objective:
-    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`."""
-
-    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-        sigma = noise * torch.rand(len(images), 1, 1, 1, device=images.device)
-        return {"loss": F.mse_loss(model(add_noise(images, sigma)).float(), images)}
-
-    return objective
-
-
-def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
-    """Reconstruction loss plus KL in nats per image (Kingma & Welling 2014), one sample of z."""
-    mean, log_variance = (part.float() for part in model.encode(images))
-    codes = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    reconstruction = bernoulli_loss(model.decode_logits(codes).float(), images).mean()
-    kl = gaussian_kl(mean, log_variance).mean()
-    return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
-
-
 def objective_of(config: RunConfig, train: Batches) -> Objective:
     """Return the loss that a run of this configuration minimises on these training images."""
     if isinstance(config, ClassifierConfig):
         return classification(class_weights(train.class_shares()))
-    assert isinstance(config, AutoencoderConfig)
-    return denoising(config.noise) if config.model == "dae" else negative_elbo
+    return autoencoder_losses.objective(config)

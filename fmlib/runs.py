@@ -24,19 +24,28 @@ from safetensors.torch import load_model
 
 from fmlib import autoencoders, executors, generation, models, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
-from fmlib.config import ClassifierConfig, RunConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
-from fmlib.errors import FmlibError
+from fmlib.errors import FmlibError, UsageError
 from fmlib.files import full_disk_named
 from fmlib.fingerprints import (
     AUTOENCODER_CODE,
     CLASSIFIER_CODE,
+    ENCODER_CODE,
     GENERATED_CODE,
     code_version,
     digest,
 )
-from fmlib.inputs import EVALUATION_BATCH, batches, dataset, rendered, training_images, training_rows
+from fmlib.inputs import (
+    EVALUATION_BATCH,
+    batches,
+    dataset,
+    rendered,
+    training_images,
+    training_rows,
+    validation_rows,
+)
 from fmlib.processes import agreed, processes
 from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
@@ -58,14 +67,18 @@ def code(config: RunConfig) -> tuple[str, ...]:
     """Return the modules that can change how a run of this configuration comes out."""
     if not isinstance(config, ClassifierConfig):
         return AUTOENCODER_CODE
-    return CLASSIFIER_CODE + (GENERATED_CODE if config.generator else ())
+    encoder = ENCODER_CODE if config.model == "dae-encoder" else ()
+    return CLASSIFIER_CODE + encoder + (GENERATED_CODE if config.generated else ())
 
 
 def meaning(config: RunConfig) -> dict:
     """Return what a run's key is made of: its fields, the images' content and their parts in it, the code."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    if fields.get("generator") is not None:
-        fields["generator"] = meaning(fields["generator"])
+    if fields.get("generated") is not None:
+        made = vars(fields["generated"])
+        fields["generated"] = made | {"autoencoder": meaning(made["autoencoder"])}
+    if fields.get("start") is not None:
+        fields["start"] = meaning(fields["start"])
     data = dataset(config.data)
     sides, train = training_rows(config, data)
     fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
@@ -143,14 +156,24 @@ def get(config: RunConfig) -> Run:
 def get_all(configs: Iterable[RunConfig]) -> list[Run]:
     """Return the runs of a study, in order; what is not stored is computed where `fmlib.executors` says.
 
+    Autoencoders that others of them need come first.
+
     With one thread per run they are the same bits wherever they are computed on one kind of machine; the number of
     threads changes the order of sums, and with it the rounding.
     """
     configs = list(configs)
     missing = [config for config in configs if store.fault(place(config))]
-    _make_all([config.generator for config in missing if getattr(config, "generator", None)])
+    _make_all([needed for config in missing for needed in _needed(config)])
     _make_all(missing)
     return [get(config) for config in configs]
+
+
+def _needed(config: RunConfig) -> list[AutoencoderConfig]:
+    """Return the autoencoders that a run is made with."""
+    if not isinstance(config, ClassifierConfig):
+        return []
+    made = [config.generated.autoencoder] if config.generated else []
+    return made + ([config.start] if config.start else [])
 
 
 def _make_all(configs: list[RunConfig]) -> None:
@@ -158,9 +181,7 @@ def _make_all(configs: list[RunConfig]) -> None:
     missing = {folder: config for config in configs if store.fault(folder := place(config))}
     if not missing:
         return
-    seen = [
-        config.epochs * len(training_rows(config, dataset(config.data))[1]) for config in missing.values()
-    ]
+    seen = [_seen(config) for config in missing.values()]
     keys = executors.complete(make, list(missing.values()), seen, training.describe)
     for folder, key in zip(missing, keys, strict=True):
         if store.fault(folder):
@@ -168,6 +189,11 @@ def _make_all(configs: list[RunConfig]) -> None:
                 f"a worker stored run {key}, and {folder} is not there: give workers and this process the same "
                 "code and images, and one FMLIB_HOME on a shared folder"
             )
+
+
+def _seen(config: RunConfig) -> int:
+    """Return the number of images that a training goes through."""
+    return config.epochs * config.passes * len(training_rows(config, dataset(config.data))[1])
 
 
 def make(config: RunConfig, threads: int | None = None) -> str:
@@ -219,15 +245,16 @@ def _train(config: RunConfig, partial: Path) -> None:
     began = noted_start(partial)
     data = dataset(config.data)
     sides, train = training_rows(config, data)
-    model = build(config)
-    mixture = _mixture(config) if getattr(config, "generator", None) else None
+    model = _started(config)
+    mixture = _mixture(config) if getattr(config, "generated", None) else None
     history = training.Fit(model, config, *batches(config, mixture), partial).run()
     if not processes().is_main_process:
         return
     clock = time.perf_counter()
     store.write_table(history, partial / "history.csv")
     if isinstance(config, ClassifierConfig):
-        rows = np.flatnonzero(sides.isin(["validation", "test"]))
+        validation = validation_rows(config, data, sides)
+        rows = np.sort(np.append(validation, np.flatnonzero(sides == "test")))
         table = _predictions(model, config, data, rows)
         table.insert(2, "split", sides.iloc[rows].to_numpy())
         store.write_table(table, partial / "predictions.csv")
@@ -238,11 +265,24 @@ def _train(config: RunConfig, partial: Path) -> None:
     store.write_json(partial / store.RECORD, facts)
 
 
+def _started(config: RunConfig) -> torch.nn.Module:
+    """Return the network as training begins: drawn from the seed, or with the encoder of the DAE it starts from."""
+    model = build(config)
+    if isinstance(config, ClassifierConfig) and config.start:
+        if (config.model, config.start.model) != ("dae-encoder", "dae"):
+            raise UsageError(
+                f"{config.model} cannot start from a {config.start.model}; dae-encoder can, from a dae"
+            )
+        model.cam_layer.load_state_dict(get(config.start).model().encoder.state_dict())
+    return model
+
+
 def _mixture(config: ClassifierConfig) -> Mixture:
-    """Return generated images, as many as the generator had to learn from; they make half of every batch."""
-    run = get(config.generator)
+    """Return the generated images that a classifier is trained with."""
+    made, run = config.generated, get(config.generated.autoencoder)
     images, labels = training_images(run.config)
-    return Mixture(*generation.generate(run.model(), images, labels, -(-len(images) // 2), config.seed))
+    drawn = generation.generate(run.model(), images, labels, made.way, _seen(config), config.seed)
+    return Mixture(*drawn, made.share, max(1, round(made.until * config.epochs)))
 
 
 def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:

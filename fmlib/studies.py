@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 
 from fmlib import comparison, evaluation, metrics, runs
-from fmlib.config import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS, AutoencoderConfig, ClassifierConfig
+from fmlib.config import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    OPTIMIZERS,
+    AutoencoderConfig,
+    ClassifierConfig,
+    Generated,
+)
 from fmlib.data import splits
 from fmlib.figures import style
 from fmlib.runs import Run
@@ -100,12 +107,13 @@ def augmentation_configs(stage: Stage, per_class: int, seed: int) -> dict[str, C
     generator = AutoencoderConfig(
         **common, model="vae", epochs=round(profile.autoencoder_budget / size), latent=32, batch_size=32
     )
+    made = Generated(autoencoder=generator)
     base = ClassifierConfig(**common, epochs=round(profile.size_budget / size), batch_size=32)
     return {
         "none": replace(base, augmentation="none"),
         "classic": base,
-        "vae": replace(base, augmentation="none", generator=generator),
-        "classic+vae": replace(base, generator=generator),
+        "vae": replace(base, augmentation="none", generated=made),
+        "classic+vae": replace(base, generated=made),
     }
 
 

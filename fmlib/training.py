@@ -1,6 +1,7 @@
 """The one training loop, for classifiers and autoencoders alike, and prediction."""
 
 import math
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable
@@ -190,6 +191,7 @@ class Fit:
             while len(self.history) < self.config.epochs and not self._stalled():
                 row = self._epoch(len(self.history) + 1, bar)
                 if not math.isfinite(row["train_loss"] + row["validation_loss"]):
+                    self._name_explosion(row["epoch"])
                     break
                 self._keep(row)
         if not self.history:
@@ -199,6 +201,16 @@ class Fit:
             for name, state in self.snapshots.items():
                 write_bytes(self.folder / f"{name}.safetensors", safetensors.torch.save(state))
         return pd.DataFrame(self.history)
+
+    def _name_explosion(self, epoch: int) -> None:
+        """Say that the loss was not finite, and which weights are kept."""
+        if self.history and self.accelerator.is_main_process:
+            best = min(self.history, key=lambda row: row["validation_loss"])["epoch"]
+            print(
+                f"{describe(self.config)}: the loss was not finite in epoch {epoch}; the weights of epoch {best} are "
+                "kept. A lower learning rate may help",
+                file=sys.stderr,
+            )
 
     def _epoch(self, number: int, bar: tqdm) -> dict:
         """Train one epoch; return its row of the history."""

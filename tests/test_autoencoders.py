@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from fmlib import autoencoders, objectives, training
+from fmlib import autoencoder_losses, autoencoders, training
 from fmlib.errors import UsageError
 
 
@@ -84,7 +84,7 @@ def test_a_vae_overfits_sixteen_images():
     ).float()
     vae = autoencoders.VAE(32, 8)
     optimizer = training.make_optimizer("adam", vae, 3e-3)
-    objective = objectives.negative_elbo
+    objective = autoencoder_losses.negative_elbo
     for _ in range(60):
         optimizer.zero_grad()
         objective(vae, images, None)["loss"].backward()

@@ -63,20 +63,37 @@ def test_labels_stay_with_their_images():
         np.testing.assert_array_equal((batch[:, 0, 0, 0] * 255).round().long() % 2, given)
 
 
-def test_a_mixture_takes_half_of_every_batch_and_no_more_steps():
+def test_an_epoch_of_several_passes_holds_every_row_as_often():
+    images, labels = numbered(10)
+    batches = Batches(images, labels, np.arange(10), 8, passes=4)
+    assert sorted(values(batches.epoch(1))) == sorted(4 * list(range(10)))
+    assert [len(labels) for _, labels in batches.epoch(1)] == [8] * len(batches) == [8] * 5
+    assert values(batches.ordered()) == list(range(10))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 1.0])
+def test_a_mixture_takes_its_share_of_every_batch_and_no_more_steps(share):
     images, labels = numbered(40)
-    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int))
+    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int), share)
     plain = Batches(images, labels, np.arange(40), 10)
     mixed = Batches(images, labels, np.arange(40), 10, mixture=pool)
     assert len(mixed) == len(plain)
     for batch, given in mixed.epoch(1):
         foreign = (batch[:, 0, 0, 0] * 255).round().eq(200)
-        assert int(foreign.sum()) == 5 and len(batch) == 10 and given[foreign].eq(1).all()
+        assert int(foreign.sum()) == 10 * share and len(batch) == 10 and given[foreign].eq(1).all()
+
+
+def test_a_mixture_ends_after_its_epochs():
+    images, labels = numbered(40)
+    pool = Mixture(np.full((10, 2, 2, 3), 200, np.uint8), np.ones(10, int), epochs=2)
+    mixed = Batches(images, labels, np.arange(40), 10, mixture=pool)
+    assert [values(mixed.epoch(number)).count(200) for number in (1, 2, 3)] == [20, 20, 0]
+    assert sorted(values(mixed.epoch(3))) == list(range(40))
 
 
 def test_class_shares_are_those_of_the_images_that_an_epoch_shows():
     images, labels = np.zeros((3000, 2, 2, 3), np.uint8), (np.arange(3000) % 3 == 0).astype(int)
-    extra = Mixture(np.zeros((10, 2, 2, 3), np.uint8), np.ones(10, int))
+    extra = Mixture(np.zeros((10, 2, 2, 3), np.uint8), np.ones(10, int), 0.25)
     masks = Masks(np.zeros((4, 2, 2, 3), np.uint8), np.zeros((4, 2, 2), np.uint8))
     for settings in ({}, {"mixture": extra}, {"masks": masks}, {"mixture": extra, "masks": masks}):
         batches = Batches(images, labels, np.arange(3000), 500, **settings)

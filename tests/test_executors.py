@@ -13,7 +13,7 @@ import torch
 from traces import note
 
 from fmlib import executors, runs, store, studies
-from fmlib.config import AutoencoderConfig, ClassifierConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import FmlibError, UsageError
 
 
@@ -95,7 +95,7 @@ def test_a_study_in_local_processes_has_the_bits_of_one_in_process(study, own_ho
 
 def test_generators_are_trained_before_what_needs_them(monkeypatch, tiny_config, own_home):
     vae = AutoencoderConfig(data=tiny_config, model="vae", side=32, train_size=24)
-    config = ClassifierConfig(data=tiny_config, side=32, train_size=24, generator=vae)
+    config = ClassifierConfig(data=tiny_config, side=32, train_size=24, generated=Generated(autoencoder=vae))
     asked = []
 
     def stop(task, items, sizes, name):

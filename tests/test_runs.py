@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from fmlib import fingerprints, inputs, runs, store, tables
-from fmlib.config import AutoencoderConfig, ClassifierConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.errors import UsageError
 
 
 @pytest.fixture
@@ -63,8 +64,12 @@ def test_keys_follow_meaning(config, monkeypatch):
 
 def test_code_that_cannot_affect_a_run_is_not_in_its_key(config):
     vae = AutoencoderConfig(model="vae")
-    assert not {"autoencoders.py", "generation.py", "figures/style.py"} & set(runs.code(config))
-    assert {"autoencoders.py", "generation.py"} <= set(runs.code(replace(config, generator=vae)))
+    others = {"autoencoders.py", "autoencoder_losses.py", "generation.py", "figures/style.py"}
+    assert not others & set(runs.code(config))
+    assert "autoencoders.py" in runs.code(replace(config, model="dae-encoder"))
+    assert {"autoencoders.py", "generation.py"} <= set(
+        runs.code(replace(config, generated=Generated(autoencoder=vae)))
+    )
     assert "models.py" in runs.code(config) and "models.py" not in runs.code(vae)
 
 
@@ -82,7 +87,7 @@ def test_code_counts_by_what_it_does(tmp_path):
 def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
     vae = AutoencoderConfig(**common, model="vae", latent=8)
-    config = ClassifierConfig(**common, augmentation="none", generator=vae)
+    config = ClassifierConfig(**common, augmentation="none", generated=Generated(autoencoder=vae))
     made = runs._mixture(config)
     sources, source_labels = inputs.training_images(config)
     assert made.images.shape[1:] == sources.shape[1:] and set(made.labels) == {0, 1}
@@ -90,6 +95,23 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     run = runs.get(config)
     assert len(run.history) == 1 and (runs.get(vae).folder / "first.safetensors").exists()
     assert len(source_labels) == len(sources)
+
+
+def test_a_classifier_starts_from_the_encoder_of_its_dae_and_from_nothing_else(tiny_config, tiny):
+    common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
+    dae = AutoencoderConfig(**common)
+    config = ClassifierConfig(**common, model="dae-encoder", start=dae, validation_size=4)
+    encoder = runs.get(dae).model().encoder.state_dict()
+    started = runs._started(config).cam_layer.state_dict()
+    assert all(torch.equal(started[name].cpu(), value.cpu()) for name, value in encoder.items())
+    run = runs.get(config)
+    assert (run.predictions.split == "validation").sum() == 4 and run.model()(
+        torch.rand(2, 3, 32, 32)
+    ).shape == (2, 2)
+    assert run.key != runs.place(replace(config, start=None)).name
+    for wrong in (replace(config, model="resnet18"), replace(config, start=replace(dae, model="vae"))):
+        with pytest.raises(UsageError, match="dae-encoder can"):
+            runs.get(wrong)
 
 
 def test_pasted_masks_are_of_faces_outside_the_data_set_and_make_another_run(tiny_config, tiny):

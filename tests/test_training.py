@@ -121,7 +121,9 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path, batches):
     assert len(history) - 1 - int(history.validation_loss.argmin()) == 2 and len(history) < 30
 
 
-def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(tmp_path, batches, monkeypatch):
+def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(
+    tmp_path, batches, monkeypatch, capsys
+):
     calls = iter(range(100))
 
     def objective(model, images, labels):
@@ -130,6 +132,7 @@ def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(tmp_pat
 
     monkeypatch.setattr(training, "objective_of", lambda config, train: objective)
     model, history = fit(tmp_path / "a", batches)
+    assert "not finite in epoch 2; the weights of epoch 1 are kept" in capsys.readouterr().err
     assert len(history) == 1 and torch.isfinite(model.layer.weight).all()
     with pytest.raises(FmlibError, match="lower the learning rate"):
         fit(tmp_path / "b", batches)

@@ -68,10 +68,15 @@ def to_float(images: np.ndarray) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Further images (uint8 M side side 3) and their labels (M), which replace half of every batch."""
+    """Further images (uint8 M side side 3) and their labels (M), which replace a share of every batch.
+
+    After `epochs` of them (None: never) the batches hold the set's own images alone.
+    """
 
     images: np.ndarray
     labels: np.ndarray
+    share: float = 0.5
+    epochs: int | None = None
 
 
 class Batches:
@@ -86,6 +91,7 @@ class Batches:
         augmentation: name of a recipe of `fmlib.augmentation`.
         mixture: images that are mixed in; the number of batches and their sizes stay the same.
         masks: masks that are laid over some of the faces without one.
+        passes: how often an epoch holds every row.
     """
 
     def __init__(
@@ -98,20 +104,22 @@ class Batches:
         augmentation: str = "none",
         mixture: Mixture | None = None,
         masks: Masks | None = None,
+        passes: int = 1,
     ):
         self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.augmentation = augmentation
         self.mixture, self.masks = mixture, masks
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.rows) * self.passes // self.batch_size)
 
     def class_shares(self) -> np.ndarray:
-        """Share of each class among the images of an epoch, float64 2."""
+        """Share of each class among the images of an epoch, with the mixture if there is one; float64 2."""
         shares = np.bincount(self.labels[self.rows], minlength=2) / len(self.rows)
         if self.mixture:
-            shares = (shares + np.bincount(self.mixture.labels, minlength=2) / len(self.mixture.labels)) / 2
+            made = np.bincount(self.mixture.labels, minlength=2) / len(self.mixture.labels)
+            shares = (1 - self.mixture.share) * shares + self.mixture.share * made
         return shares + (SHARE * shares[0] * np.array([-1, 1]) if self.masks else 0)
 
     def ordered(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -123,8 +131,9 @@ class Batches:
         """Yield the batches of epoch `number`, shuffled and augmented, all of nearly the same size."""
         rng = np.random.default_rng([self.seed, number])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        for rows in np.array_split(rng.permutation(self.rows), len(self)):
-            images, labels = self._mixed(rows, rng) if self.mixture else self._batch(np.sort(rows))
+        mixed = self.mixture and number <= (self.mixture.epochs or number)
+        for rows in np.array_split(rng.permutation(np.tile(self.rows, self.passes)), len(self)):
+            images, labels = self._mixed(rows, rng) if mixed else self._batch(np.sort(rows))
             if self.masks:
                 images, labels = pasted(images, labels, self.masks, generator)
             yield augment(images, self.augmentation, generator), labels
@@ -134,7 +143,7 @@ class Batches:
 
     def _mixed(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch whose last images are drawn from the mixture."""
-        count = len(rows) // 2
+        count = int(len(rows) * self.mixture.share)
         images, labels = self._batch(np.sort(rows[: len(rows) - count]))
         drawn = np.sort(rng.integers(len(self.mixture.labels), size=count))
         labels = torch.cat([labels, torch.from_numpy(self.mixture.labels[drawn].astype(np.int64))])
