@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -27,13 +28,14 @@ class Recipe:
     far: float = 0.0  # share of images that become a small part of a larger picture
     farthest: float = 1.0  # the smallest scale of those
     noise: float = 0.0  # largest standard deviation of Gaussian noise
+    blend: float = 0.0  # both parameters of the Beta distribution that shares out two images (mixup); 0: none
 
 
 RECIPES = {
     "none": Recipe(),
-    "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2),
+    "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, blend=0.3),
     "noisy": Recipe(  # classic, and the noise that the DAE is trained against
-        flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, noise=0.3
+        flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, blend=0.3, noise=0.3
     ),
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions
         flip=True,
@@ -155,3 +157,22 @@ def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torc
         images = coarsened(images, recipe.coarse, generator)
     images = lit(images, recipe, generator)
     return grainy(images, recipe.noise, generator) if recipe.noise else images
+
+
+def blended(
+    images: torch.Tensor, labels: torch.Tensor, name: str, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Blend every image (N 3 H W) with another of its batch, if the recipe says so (mixup, Zhang et al. 2018).
+
+    Returns:
+        The images, each with the larger share of itself, and the share of the class with a mask in each: float32 N,
+        or `labels` (0 or 1, N) where nothing is blended.
+    """
+    spread = RECIPES[known("augmentation", name, RECIPES)].blend
+    if not spread:
+        return images, labels
+    drawn = rng.beta(spread, spread, len(images))
+    share = torch.from_numpy(np.maximum(drawn, 1 - drawn)).float()
+    other = torch.from_numpy(rng.permutation(len(images)))
+    mixed = torch.lerp(images[other], images, share.view(-1, 1, 1, 1))
+    return mixed, torch.lerp(labels[other].float(), labels.float(), share)

@@ -2,7 +2,8 @@
 
 Every classifier takes images in [0, 1] (normalisation is its first step), returns two logits (without mask,
 with mask) and names the layer whose activations Grad-CAM weighs. The networks are made for 224 px; below
-128 px their last reduction is left out, so that the last map has twice the resolution at little cost.
+128 px their last reduction is left out, so that the last map has twice the resolution at little cost. AlexNet, whose
+first convolution takes every fourth pixel, takes every second one instead.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from fmlib.config import CLASSES
 from fmlib.depthwise import DepthwiseConv
 from fmlib.errors import FmlibError, UsageError, known
 
-SMALL = 128  # px; below it the last reduction is left out
+SMALL = 128  # px; below it one reduction is left out
+SMALLER = 48  # px; below it AlexNet leaves out two
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which pretrained weights expect
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -73,13 +75,25 @@ def _resnet(name: str, side: int, weights: str | None) -> Classifier:
     return Classifier(name, net, "layer4")
 
 
+def _he(module: nn.Module) -> None:
+    """Draw weights as He et al. 2015 do; torchvision does so, or nearly, in all networks but AlexNet."""
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)
+
+
 def _alexnet(name: str, side: int, weights: str | None) -> Classifier:
     net = vision.alexnet(weights=weights)
     if side < SMALL:
-        net.features[5] = nn.Identity()
-        cells = max(1, (side - 32) // 16 + 1)  # what the remaining poolings leave
+        net.features[0].stride = (2, 2)
+        if side < SMALLER:
+            net.features[5] = nn.Identity()
+        with torch.no_grad():
+            cells = net.features(torch.zeros(1, 3, side, side)).shape[-1]
         net.avgpool = nn.AdaptiveAvgPool2d(cells)
         net.classifier[1] = nn.Linear(256 * cells**2, 4096)
+    if weights is None:
+        net.apply(_he)
     net.classifier[6] = nn.Linear(4096, len(CLASSES))
     return Classifier(name, net, "features.11")
 

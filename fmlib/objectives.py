@@ -17,13 +17,13 @@ def class_weights(shares: np.ndarray) -> torch.Tensor:
 
 
 def classification(weights: torch.Tensor) -> Objective:
-    """Cross-entropy, each image weighed by its class, and accuracy."""
+    """Cross-entropy, each class weighed, and accuracy; labels are 0 or 1, or shares of class 1 in blended images."""
 
     def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
         logits = model(images).float()
-        weight = weights.to(labels.device)[labels]
-        loss = (weight * F.cross_entropy(logits, labels, reduction="none")).mean()
-        return {"loss": loss, "accuracy": (logits.argmax(1) == labels).float().mean()}
+        shares = torch.stack([1 - labels, labels], 1).float()
+        loss = F.cross_entropy(logits, shares * weights.to(labels.device))
+        return {"loss": loss, "accuracy": (logits.argmax(1) == labels.round()).float().mean()}
 
     return objective
 

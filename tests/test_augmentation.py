@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmlib.augmentation import RECIPES, Recipe, affine, augment, coarsened, grainy, lit, placed
+from fmlib.augmentation import RECIPES, Recipe, affine, augment, blended, coarsened, grainy, lit, placed
 from fmlib.errors import UsageError
 
 
@@ -102,3 +102,21 @@ def test_an_empty_recipe_is_the_identity_map():
 def test_unknown_recipe_is_misuse():
     with pytest.raises(UsageError, match="classic"):
         draw("mixup")
+
+
+def test_blended_labels_are_the_shares_of_the_blended_images():
+    labels = torch.arange(400) % 2
+    images = labels.float().view(-1, 1, 1, 1).expand(-1, 3, 4, 4)  # white with a mask, black without
+    mixed, shares = blended(images, labels, "classic", np.random.default_rng(0))
+    assert torch.allclose(mixed.mean((1, 2, 3)), shares)
+    assert torch.equal(shares.round(), labels.float())  # each keeps the larger share of itself
+    between = shares[(shares > 0.02) & (shares < 0.98)]
+    assert 0.1 < len(between) / len(shares) < 0.4
+    again = blended(images, labels, "classic", np.random.default_rng(0))[1]
+    assert torch.equal(shares, again)
+
+
+def test_a_recipe_that_blends_nothing_returns_what_it_was_given():
+    images, labels = torch.rand(3, 3, 4, 4), torch.tensor([0, 1, 1])
+    same, whole = blended(images, labels, "none", np.random.default_rng(0))
+    assert same is images and whole is labels

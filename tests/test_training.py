@@ -163,6 +163,15 @@ def test_both_classes_weigh_alike_however_rare_one_is():
     assert losses["loss"] == pytest.approx(even, rel=1e-5)
 
 
+def test_the_loss_of_a_blended_image_is_that_of_both_by_their_shares():
+    weights, logits = torch.tensor([0.6, 1.4]), torch.randn(8, 2, generator=torch.Generator().manual_seed(0))
+    shares = torch.linspace(0, 1, 8)
+    loss = objectives.classification(weights)(lambda images: logits, torch.zeros(8), shares)["loss"]
+    log = logits.double().log_softmax(1)
+    expected = -(0.6 * (1 - shares) * log[:, 0] + 1.4 * shares * log[:, 1]).mean()
+    torch.testing.assert_close(loss.double(), expected)
+
+
 def test_rate_rises_and_falls_to_nothing():
     factors = [training.rate_factor(step, 100) for step in range(101)]
     assert max(factors) == 1 and factors[100] == pytest.approx(0) and factors[0] < 0.1

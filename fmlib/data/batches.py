@@ -12,7 +12,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm.auto import tqdm
 
-from fmlib.augmentation import augment
+from fmlib.augmentation import augment, blended
 from fmlib.config import home
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
@@ -128,7 +128,10 @@ class Batches:
             yield self._batch(self.rows[start : start + self.batch_size])
 
     def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield the batches of epoch `number`, shuffled and augmented, all of nearly the same size."""
+        """Yield the batches of epoch `number`, shuffled and augmented, all of nearly the same size.
+
+        Labels are shares of the class with a mask where images are blended.
+        """
         rng = np.random.default_rng([self.seed, number])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         mixed = self.mixture and number <= (self.mixture.epochs or number)
@@ -136,7 +139,7 @@ class Batches:
             images, labels = self._mixed(rows, rng) if mixed else self._batch(np.sort(rows))
             if self.masks:
                 images, labels = pasted(images, labels, self.masks, generator)
-            yield augment(images, self.augmentation, generator), labels
+            yield blended(augment(images, self.augmentation, generator), labels, self.augmentation, rng)
 
     def _batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         return to_float(self.images[rows]), torch.from_numpy(self.labels[rows].astype(np.int64))
