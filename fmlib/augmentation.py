@@ -1,6 +1,6 @@
 """Augmentation of whole batches: every image its own transform, one resampling for all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,12 +31,13 @@ class Recipe:
     blend: float = 0.0  # both parameters of the Beta distribution that shares out two images (mixup); 0: none
 
 
+GENTLE = Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2)
+CLASSIC = replace(GENTLE, blend=0.3)
 RECIPES = {
     "none": Recipe(),
-    "classic": Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, blend=0.3),
-    "noisy": Recipe(  # classic, and the noise that the DAE is trained against
-        flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2, blend=0.3, noise=0.3
-    ),
+    "gentle": GENTLE,
+    "classic": CLASSIC,
+    "noisy": replace(CLASSIC, noise=0.3),  # and the noise that the DAE is trained against
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions
         flip=True,
         shift=0.12,

@@ -18,6 +18,7 @@ MODEL = "resnet18"
 PASTED = 4000  # rendered faces whose masks are pasted
 ARMS = {  # name -> what changes against the architecture study's recipe
     "classic": {},
+    "no blending": {"augmentation": "gentle"},
     "elsewhere": {"augmentation": "elsewhere"},
     "elsewhere, pasted masks": {"augmentation": "elsewhere", "pasted": PASTED},
 }
