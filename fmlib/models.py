@@ -2,8 +2,8 @@
 
 Every classifier takes images in [0, 1] (normalisation is its first step), returns two logits (without mask,
 with mask) and names the layer whose activations Grad-CAM weighs. The networks are made for 224 px; below
-128 px their last reduction is left out, so that the last map has twice the resolution at little cost. AlexNet, whose
-first convolution takes every fourth pixel, takes every second one instead.
+128 px their last reduction is left out, so that the last map has twice the resolution at little cost, and AlexNet
+takes every second pixel where it took every fourth.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,7 @@ from fmlib.config import CLASSES
 from fmlib.depthwise import DepthwiseConv
 from fmlib.errors import FmlibError, UsageError, known
 
-SMALL = 128  # px; below it one reduction is left out
-SMALLER = 48  # px; below it AlexNet leaves out two
+SMALL = 128  # px; below it the last reduction is left out
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which pretrained weights expect
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -86,10 +85,8 @@ def _alexnet(name: str, side: int, weights: str | None) -> Classifier:
     net = vision.alexnet(weights=weights)
     if side < SMALL:
         net.features[0].stride = (2, 2)
-        if side < SMALLER:
-            net.features[5] = nn.Identity()
-        with torch.no_grad():
-            cells = net.features(torch.zeros(1, 3, side, side)).shape[-1]
+        net.features[12] = nn.Identity()
+        cells = min(6, (side - 15) // 8)  # of the last map's, as many as the classifier was made for
         net.avgpool = nn.AdaptiveAvgPool2d(cells)
         net.classifier[1] = nn.Linear(256 * cells**2, 4096)
     if weights is None:
