@@ -2,6 +2,7 @@
 
 import io
 import stat
+from collections.abc import Iterator
 from math import ceil, sqrt
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 PIXEL_LIMIT = 50_000_000  # as the largest common cameras; decoding one takes some 400 MB
 LARGE = 12_000_000  # px above which pictures are decoded one at a time and reduced at once
+BAND = 2_000_000  # px that are converted at once
 BYTE_LIMIT = 160 * 2**20
 # what photographs come in; not everything that Pillow opens: for EPS it would start Ghostscript
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
@@ -76,25 +78,39 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert without a copy more than is needed: a picture at the limit takes 200 MB each time."""
+    """Convert band by band: a whole copy of a picture at the limit takes 200 MB each time."""
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _from_deep(np.array(image, dtype=np.float32))
+        return _from_deep(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layers = image if image.mode == "RGBA" else image.convert("RGBA")
-        flat = Image.new("RGB", layers.size, "white")
-        flat.paste(layers, mask=layers)
+        flat = Image.new("RGB", image.size, "white")
+        for top, band in _bands(image):
+            layers = band.convert("RGBA")
+            flat.paste(layers, (0, top), mask=layers)
         return flat
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _from_deep(values: np.ndarray) -> Image.Image:
-    """Bring 16-bit, 32-bit or float grey values (changed in place) to 8 bits by the range that they use."""
-    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
-    top = values.max(initial=0)
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield a picture in parts of all its width and about `BAND` pixels, each with its first row."""
+    rows = max(1, BAND // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
+
+
+def _from_deep(image: Image.Image) -> Image.Image:
+    """Bring 16-bit, 32-bit or float grey values to 8 bits by the range that they use."""
+    top = max(float(_finite(band).max(initial=0)) for _, band in _bands(image))
     full = next((limit for limit in (1, 255, 65535) if top <= limit), top)
-    values *= 255 / full
-    grey = np.rint(values, out=values).clip(0, 255, out=values).astype(np.uint8)
-    return Image.fromarray(grey).convert("RGB")
+    flat = Image.new("RGB", image.size)
+    for row, band in _bands(image):
+        grey = np.rint(_finite(band) * (255 / full)).clip(0, 255).astype(np.uint8)
+        flat.paste(Image.fromarray(grey).convert("RGB"), (0, row))
+    return flat
+
+
+def _finite(image: Image.Image) -> np.ndarray:
+    """Return a grey picture's values, float32, with 0 for those that are none."""
+    return np.nan_to_num(np.array(image, dtype=np.float32), copy=False, posinf=0, neginf=0)
 
 
 def read_bytes(path: Path) -> bytes:
