@@ -35,12 +35,20 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
     profile = stage.profile
     brief = split == "official" and stage.data_config.dataset == "synthetic" and profile.name != "full"
     epochs = _epochs(stage, split)
-    base = ClassifierConfig(data=stage.data_config, split=split, side=profile.side, epochs=epochs)
+    size = batch_size(train_size(stage, "grouped"))
+    base = ClassifierConfig(
+        data=stage.data_config, split=split, side=profile.side, epochs=epochs, batch_size=size
+    )
     return [
         replace(base, model=name, seed=stage.seed + seed)
         for name in (ARCHITECTURES[:1] if brief else ARCHITECTURES)
         for seed in range(profile.seeds)
     ]
+
+
+def batch_size(images: int) -> int:
+    """Return the images a step of so large a set: fewer of a small one, which would be over after a few steps."""
+    return 64 if images >= 4000 else 32
 
 
 def _epochs(stage: Stage, split: str) -> int:
@@ -65,7 +73,12 @@ def _small_study(stage: Stage) -> ClassifierConfig:
     size = min(profile.study_size, train_size(stage, "grouped"))
     epochs = profile.epochs(size, profile.study_budget)
     return ClassifierConfig(
-        data=stage.data_config, side=profile.side, train_size=size, epochs=epochs, seed=stage.seed
+        data=stage.data_config,
+        side=profile.side,
+        train_size=size,
+        epochs=epochs,
+        batch_size=batch_size(size),
+        seed=stage.seed,
     )
 
 
