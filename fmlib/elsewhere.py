@@ -1,4 +1,4 @@
-"""What makes a classifier hold on photographs of another kind? One network, one change after the other.
+"""What makes a classifier hold on photographs of another kind? One network, and changes to its recipe.
 
 Every arm is trained on the grouped split and sees equally many images; photographs of other collections are only
 judged, after everything is decided.
@@ -19,7 +19,6 @@ PASTED = 4000  # rendered faces whose masks are pasted
 ARMS = {  # name -> what changes against the architecture study's recipe
     "classic": {},
     "no blending": {"augmentation": "gentle"},
-    "elsewhere": {"augmentation": "elsewhere"},
     "elsewhere, pasted masks": {"augmentation": "elsewhere", "pasted": PASTED},
 }
 METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")

@@ -48,7 +48,6 @@ LABELS = (
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
     | {"cvae": "CVAE images", "classic+vae": "classic + VAE", "dae": "DAE"}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
-    | {"resnet18 elsewhere": "ResNet-18, for elsewhere"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
