@@ -3,12 +3,13 @@
 import gc
 import shutil
 
+import nbformat
 import numpy as np
 import psutil
 import pytest
 import torch
 
-from fmlib import models, training
+from fmlib import models, notebooks, training
 from fmlib.config import ClassifierConfig
 from fmlib.data.batches import Batches
 from fmlib.explain import cams
@@ -59,3 +60,20 @@ def test_two_hundred_trainings(tmp_path):
 
     megabytes, files = grown(train, 200, 30)
     assert megabytes < 3 * GROWTH and files == 0
+
+
+def test_fifty_notebook_executions(tmp_path):
+    """Each in a kernel of its own; what stays must not grow in the process that starts them."""
+    cell = nbformat.v4.new_code_cell("seed = 0", metadata={"tags": ["parameters"]})
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    book = nbformat.v4.new_notebook(cells=[cell, nbformat.v4.new_code_cell("print(seed)")], metadata=spec)
+    path = tmp_path / "book.ipynb"
+    nbformat.write(book, path)
+
+    def execute(number: int) -> None:
+        executed, failure = notebooks.execute(path, {"seed": number})
+        assert failure is None and executed.cells[-1].outputs[0].text == f"{number}\n"
+
+    megabytes, files = grown(execute, 50, 5)
+    assert megabytes < GROWTH and files == 0
+    assert not psutil.Process().children(recursive=True)
