@@ -73,7 +73,7 @@ def non_local_means(images: torch.Tensor) -> torch.Tensor:
     cleaned = []
     for image in images.numpy():
         sigma = estimated_noise(image)
-        settings = {"h": 0.8 * sigma + 1e-6, "sigma": sigma, "patch_size": 3, "patch_distance": 5}
+        settings = {"h": 0.8 * sigma + 1e-6, "sigma": sigma, "patch_size": 3, "patch_distance": 3}
         cleaned.append(denoise_nl_means(image, fast_mode=True, channel_axis=0, **settings))
     return torch.from_numpy(np.stack(cleaned)).float()
 

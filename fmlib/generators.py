@@ -16,6 +16,11 @@ CONTENDERS = (
     ("vae", "gaussian"),
     *(("cvae", way) for way in generation.WAYS),
 )  # autoencoder, how codes are drawn
+BRIEF = (
+    ("vae", "gaussian"),
+    ("cvae", "gaussian"),
+    ("cvae", few_images.MIXING["way"]),
+)  # below the full profile
 REAL = "real images"  # what the contenders are held against
 RESAMPLES = 2000
 
@@ -33,7 +38,7 @@ def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
     return Difference(float(1 - better.mean() / plain.mean()), *interval(drawn), np.nan, len(plain))
 
 
-def taught(stage: Stage, seed: int) -> dict[str, ClassifierConfig]:
+def taught(stage: Stage, seed: int, contenders: tuple) -> dict[str, ClassifierConfig]:
     """Return classifiers that see nothing but the images of one generator, and one that sees those it learned from.
 
     All take as many steps. Which epoch is kept is decided on real validation images.
@@ -46,16 +51,20 @@ def taught(stage: Stage, seed: int) -> dict[str, ClassifierConfig]:
     )
     made = {
         f"{model}, {way}": Generated(autoencoder=studies.autoencoder_config(stage, model), way=way, share=1.0)
-        for model, way in CONTENDERS
+        for model, way in contenders
     }
     return {arm: replace(base, generated=images) for arm, images in made.items()} | {REAL: base}
 
 
-def scores(stage: Stage) -> pd.DataFrame:
-    """Return every contender's classification accuracy score (Ravuri & Vinyals 2019), as of `few_images.scored`."""
+def scores(stage: Stage, contenders: tuple | None = None) -> pd.DataFrame:
+    """Return every contender's classification accuracy score (Ravuri & Vinyals 2019), as of `few_images.scored`.
+
+    Without a choice of them all contend in the full profile, and `BRIEF` in the others.
+    """
+    contenders = contenders or (CONTENDERS if stage.profile.name == "full" else BRIEF)
     per_class = studies.autoencoder_config(stage, "vae").train_size // 2
     return few_images.scored(
         (per_class, seed, arm, config)
         for seed in range(stage.profile.seeds)
-        for arm, config in taught(stage, seed).items()
+        for arm, config in taught(stage, seed, contenders).items()
     )

@@ -18,7 +18,7 @@ from fmlib.metrics import wilson
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-COMPARED = 100  # images whose structural similarity is computed: it takes a millisecond each
+COMPARED = 50  # images whose structural similarity is computed: it takes milliseconds each
 NOTHING, TRAINED = "nothing", "trained with noise"  # no front end; another classifier in place of one
 RESAMPLES = 2000
 

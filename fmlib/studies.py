@@ -87,8 +87,11 @@ def _twice_the_study(stage: Stage, budget: int) -> dict:
 
 
 def autoencoder_config(stage: Stage, model: str) -> AutoencoderConfig:
-    """Return the configuration of an autoencoder that learns from the stage's training images."""
-    common = _twice_the_study(stage, stage.profile.autoencoder_budget)
+    """Return the configuration of an autoencoder that learns from the stage's training images.
+
+    The U-Net, whose steps take longer and which needs fewer, sees half as many.
+    """
+    common = _twice_the_study(stage, stage.profile.autoencoder_budget // (2 if model == "unet" else 1))
     return AutoencoderConfig(**common, model=model, latent=latent(model, stage.profile.side))
 
 
@@ -99,7 +102,8 @@ def autoencoders(stage: Stage, *models: str) -> list[Run]:
 
 def judges(stage: Stage) -> list[Run]:
     """Return the small network that judges restored images, trained without and with noise."""
-    base = ClassifierConfig(**_twice_the_study(stage, stage.profile.budget), model="dae-encoder")
+    common = _twice_the_study(stage, 2 * stage.profile.study_budget)
+    base = ClassifierConfig(**common, model="dae-encoder")
     return runs.get_all([base, replace(base, augmentation="noisy")])
 
 
