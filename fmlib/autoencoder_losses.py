@@ -6,11 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl
+from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl, gaussian_loss
 from fmlib.config import AutoencoderConfig
 
 Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means over the batch
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], Losses]
+FREE_NATS = 0.02  # per latent dimension
 
 
 def denoising(noise: float) -> Objective:
@@ -23,15 +24,38 @@ def denoising(noise: float) -> Objective:
     return objective
 
 
+def _sampled(
+    model: VAE, images: torch.Tensor, labels: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return mean and log variance of q(z | image) and a sample of z, each N latent."""
+    mean, log_variance = (part.float() for part in model.encode(images, labels))
+    return mean, log_variance, mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+
+
 def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
     """Reconstruction loss plus KL in nats per image (Kingma & Welling 2014), one sample of z."""
-    mean, log_variance = (part.float() for part in model.encode(images))
-    codes = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-    reconstruction = bernoulli_loss(model.decode_logits(codes).float(), images).mean()
+    mean, log_variance, codes = _sampled(model, images, labels)
+    reconstruction = bernoulli_loss(model.decode_logits(codes, labels).float(), images).mean()
     kl = gaussian_kl(mean, log_variance).mean()
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
+def sharp_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+    """Negative ELBO with a Gaussian likelihood whose variance fits the batch, and `FREE_NATS` in every dimension.
+
+    The KL divergence of a dimension costs nothing up to there (Kingma et al. 2016), lest it falls silent early on.
+    """
+    mean, log_variance, codes = _sampled(model, images, labels)
+    reconstruction = gaussian_loss(model.decode(codes, labels).float(), images)
+    kl = gaussian_kl(mean.T, log_variance.T) / len(images)  # latent: the mean over images of each dimension
+    return {
+        "loss": reconstruction + kl.clamp(min=FREE_NATS).sum(),
+        "reconstruction": reconstruction,
+        "kl": kl.sum(),
+    }
+
+
 def objective(config: AutoencoderConfig) -> Objective:
     """Return the loss that an autoencoder of this configuration minimises."""
-    return denoising(config.noise) if config.model == "dae" else negative_elbo
+    objectives = {"dae": denoising(config.noise), "unet": denoising(config.noise)}
+    return objectives.get(config.model) or {"vae": negative_elbo, "cvae": sharp_elbo}[config.model]

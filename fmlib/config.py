@@ -56,7 +56,13 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig(RunConfig):
-    """A DAE (trained against Gaussian noise of up to `noise`) or a VAE with `latent` dimensions."""
+    """An autoencoder.
+
+    Attributes:
+        model: one of `fmlib.better_autoencoders.BUILDERS`.
+        noise: largest standard deviation of the Gaussian noise that a denoiser is trained against.
+        latent: dimensions of a VAE's latent space.
+    """
 
     model: str = "dae"
     noise: float = 0.3

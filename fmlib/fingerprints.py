@@ -10,9 +10,10 @@ PACKAGE = Path(__file__).resolve().parent
 # what decides how a run comes out: the way from files to tensors, the loop, and the networks of its kind
 TRAINING_CODE = ("augmentation.py", "data/batches.py", "objectives.py", "training.py")
 CLASSIFIER_CODE = (*TRAINING_CODE, "data/pasting.py", "depthwise.py", "models.py")
-AUTOENCODER_CODE = (*TRAINING_CODE, "autoencoders.py", "autoencoder_losses.py")
+AUTOENCODERS = ("autoencoders.py", "better_autoencoders.py")
+AUTOENCODER_CODE = (*TRAINING_CODE, *AUTOENCODERS, "autoencoder_losses.py")
 ENCODER_CODE = ("autoencoders.py",)  # of the classifier that has a DAE's encoder
-GENERATED_CODE = ("autoencoders.py", "generation.py")  # of the images that a classifier is given by a VAE
+GENERATED_CODE = (*AUTOENCODERS, "generation.py")  # of the images that a classifier is given by a VAE
 # what shows results or starts their computation, and cannot change them
 PRESENTATION = (
     "__",

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
 
-from fmlib import attention, generation, restoration
+from fmlib import attention, damage, generation, restoration
 from fmlib.config import CLASSES
 from fmlib.data import groups, hashing, pictures
 from fmlib.data.batches import squared, to_float
@@ -86,7 +86,7 @@ def _choice(description: str, names: Sequence[str], value: str | None = None) ->
 @torch.inference_mode()
 def _mask_probability(model: nn.Module, images: torch.Tensor) -> float:
     """Probability of a mask that a classifier gives one image, 1 3 side side."""
-    return float(restoration.apply(model, images).softmax(1)[0, 1])
+    return float(damage.apply(model, images).softmax(1)[0, 1])
 
 
 def near_duplicates(data: Dataset, seed: int, side: int = 64) -> Playground:
@@ -144,10 +144,10 @@ def noise(dae: Run, classifier: Run, images: np.ndarray, seed: int) -> Playgroun
 
     def draw(picture: int, sigma: float) -> Figure:
         clean = to_float(images[picture : picture + 1])
-        noisy = restoration.noisy(images[picture : picture + 1], sigma, seed)
+        noisy = damage.noisy(images[picture : picture + 1], sigma, seed)
         rows = {"clean": clean, "noisy": noisy}
-        rows |= {"noisy, restored": restoration.apply(attention.model(dae), noisy)}
-        rows |= {"clean, restored": restoration.apply(attention.model(dae), clean)}
+        rows |= {"noisy, restored": damage.apply(attention.model(dae), noisy)}
+        rows |= {"clean, restored": damage.apply(attention.model(dae), clean)}
         shown = [
             (_described(name, image, clean), image[0].permute(1, 2, 0).numpy())
             for name, image in rows.items()

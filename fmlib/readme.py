@@ -9,6 +9,7 @@ from fmlib.figures.style import label
 
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
+FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
 
 
@@ -53,6 +54,22 @@ def leak_table(scores: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def gains_table(gains: pd.DataFrame) -> str:
+    """Return a Markdown table of paired differences in balanced accuracy, a column per number of images per class."""
+    sizes = sorted(gains.per_class.unique())
+    lines = [f"| images per class | {' | '.join(map(str, sizes))} |", "|---" * (len(sizes) + 1) + "|"]
+    for (arm, baseline), part in gains.groupby(["arm", "baseline"], sort=False):
+        cells = part.set_index("per_class")
+        found = [
+            "{0.difference:+.3f} ({0.low:+.3f} to {0.high:+.3f})".format(cells.loc[size])
+            if size in cells.index
+            else ""
+            for size in sizes
+        ]
+        lines.append(f"| {label(arm)} against {label(baseline)} | {' | '.join(found)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -63,7 +80,9 @@ def with_table(text: str, name: str, table: str) -> str:
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
     text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
-    return with_table(text, "leak", leak_table(pd.read_csv(LEAK))) if LEAK.exists() else text
+    text = with_table(text, "leak", leak_table(pd.read_csv(LEAK))) if LEAK.exists() else text
+    few = [pd.read_csv(path) for path in FEW_IMAGES if path.exists()]
+    return with_table(text, "few images", gains_table(pd.concat(few))) if few else text
 
 
 def update(readme: Path = REPO / "README.md") -> None:

@@ -1,4 +1,8 @@
-"""How well a denoising autoencoder restores noisy images, and what that does to a classifier."""
+"""How well denoisers restore damaged images, and what that does to a classifier."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -6,25 +10,17 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from fmlib.autoencoders import add_noise
+from fmlib.bootstrap import interval
+from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
+from fmlib.figures.style import label
 from fmlib.metrics import wilson
+from fmlib.runs import Run
+from fmlib.stage import Stage
 
-NOISES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # standard deviations, images in [0, 1]
-
-
-def noisy(images: np.ndarray, sigma: float, seed: int) -> torch.Tensor:
-    """Return uint8 images N H W 3 with Gaussian noise: float N 3 H W in [0, 1]. Equal seeds, equal noise."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return add_noise(to_float(images), sigma)
-
-
-@torch.inference_mode()
-def apply(model: nn.Module, images: torch.Tensor, batch_size: int = 256) -> torch.Tensor:
-    """Return the model's outputs for all images, on the CPU."""
-    device = next(model.parameters()).device
-    return torch.cat([model(part.to(device)).float().cpu() for part in images.split(batch_size)])
+COMPARED = 50  # images whose structural similarity is computed: it takes milliseconds each
+NOTHING, TRAINED = "nothing", "trained with noise"  # no front end; another classifier in place of one
+RESAMPLES = 2000
 
 
 def psnr(images: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
@@ -38,42 +34,121 @@ def ssim(images: torch.Tensor, reference: torch.Tensor) -> np.ndarray:
     return np.array([structural_similarity(a, b, channel_axis=0, data_range=1) for a, b in pairs])
 
 
-def robustness(classifier: nn.Module, dae: nn.Module, images: np.ndarray, labels: np.ndarray, seed: int):
-    """Score noisy images as they are and after the DAE, at every level of `NOISES`.
+@dataclass(frozen=True)
+class Judge:
+    """Scores images of known labels (0 or 1, N) by a classifier trained on clean images and one trained with noise."""
+
+    classifier: nn.Module
+    hardened: nn.Module
+    labels: np.ndarray
+
+    def hits(self, images: torch.Tensor, hardened: bool = False) -> np.ndarray:
+        """Return which images N 3 H W are classified correctly, bool N."""
+        network = self.hardened if hardened else self.classifier
+        return apply(network, images).argmax(1).numpy() == self.labels
+
+
+def robustness(judge: Judge, denoisers: dict[str, nn.Module], images: np.ndarray, seed: int) -> pd.DataFrame:
+    """Score damaged images at every level of `LEVELS`: as they are, restored, and by a classifier that knows noise.
 
     Args:
-        images: uint8 N side side 3.
-        labels: 0 or 1, N.
+        denoisers: name -> network; the filters of `fmlib.damage` join them.
+        images: uint8 N side side 3, of the judge's labels.
 
     Returns:
-        DataFrame with sigma, front_end ("none" or "dae"), accuracy with its Wilson interval low and high, n, and the
-        images' mean psnr (dB) and ssim against the clean ones.
+        DataFrame with damage, level, front_end, accuracy with its Wilson interval low and high, n; restored with its
+        bootstrap interval restored_low and restored_high: the share of the accuracy that the damage took which comes
+        back (NaN where it took none); and the images' mean psnr (dB) and ssim against the clean ones.
     """
-    clean, rows = to_float(images), []
-    for sigma in NOISES:
-        damaged = noisy(images, sigma, seed)
-        for front_end, seen in (("none", damaged), ("dae", apply(dae, damaged))):
-            hits = int((apply(classifier, seen).argmax(1).numpy() == labels).sum())
-            low, high = wilson(hits, len(labels))
-            quality = {"psnr": float(psnr(seen, clean).mean()), "ssim": float(ssim(seen, clean).mean())}
-            rows.append((sigma, front_end, hits / len(labels), low, high, len(labels), *quality.values()))
-    return pd.DataFrame(rows, columns=["sigma", "front_end", "accuracy", "low", "high", "n", "psnr", "ssim"])
+    front_ends = {name: partial(apply, model) for name, model in denoisers.items()} | FILTERS
+    clean = judge.hits(to_float(images))
+    parts = [
+        _level(judge, front_ends, images, damaged(images, kind, level, seed), clean).assign(
+            damage=kind, level=float(level)
+        )
+        for kind, levels in LEVELS.items()
+        for level in levels
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
-def verdict(table: pd.DataFrame, sigma: float = 0.3) -> str:
-    """Say in a sentence what the DAE does to the classifier's accuracy at one noise level of a robustness table."""
-    rows = table[table.sigma == sigma].set_index("front_end")
-    plain, restored = rows.loc["none"], rows.loc["dae"]
-    clean = table[(table.sigma == 0) & (table.front_end == "none")].accuracy.iloc[0]
-    scored = f"accuracy is {plain.accuracy:.3f} without the DAE and {restored.accuracy:.3f} with it"
-    apart = restored.low > plain.high or restored.high < plain.low
+def _level(
+    judge: Judge, front_ends: dict[str, Callable], images: np.ndarray, seen: torch.Tensor, clean: np.ndarray
+) -> pd.DataFrame:
+    """One damage at one level: a row per front end, the images as they are (`seen`, N 3 H W) first."""
+    plain, reference = judge.hits(seen), to_float(images)
+    rows = [{"front_end": NOTHING, **_score(plain, plain, clean), **_quality(seen, reference)}]
+    for name, restore in front_ends.items():
+        restored = restore(seen)
+        scores = _score(judge.hits(restored), plain, clean)
+        rows.append({"front_end": name, **scores, **_quality(restored, reference)})
+    known = _score(judge.hits(seen, hardened=True), plain, clean)
+    return pd.DataFrame([*rows, {"front_end": TRAINED, **known, **_quality(seen, reference)}])
+
+
+def _quality(images: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
+    few = slice(COMPARED)
+    return {
+        "psnr": float(psnr(images, reference).mean()),
+        "ssim": float(ssim(images[few], reference[few]).mean()),
+    }
+
+
+def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray) -> dict[str, float]:
+    """Accuracy and how much of what was lost comes back, of which images (bool N) are classified correctly."""
+    low, high = wilson(int(hits.sum()), len(hits))
+    share, drawn = _restored(hits, plain, clean)
+    bounds = interval(drawn) if np.isfinite(share) else (np.nan, np.nan)
+    return {
+        "accuracy": hits.mean(),
+        "low": low,
+        "high": high,
+        "n": len(hits),
+        "restored": share,
+        "restored_low": bounds[0],
+        "restored_high": bounds[1],
+    }
+
+
+def _restored(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray) -> tuple[float, np.ndarray]:
+    """The share of the lost accuracy that came back, and that of resampled images; NaN where none was lost."""
+    picks = np.random.default_rng(0).integers(0, len(hits), (RESAMPLES, len(hits)))
+    back, lost = hits.astype(float) - plain, clean.astype(float) - plain
+    if lost.mean() <= 0:
+        return np.nan, np.empty(0)
+    drawn_lost = lost[picks].mean(1)
+    return back.mean() / lost.mean(), np.where(
+        drawn_lost > 0, back[picks].mean(1) / np.maximum(drawn_lost, 1e-9), np.nan
+    )
+
+
+def record(stage: Stage, table: pd.DataFrame, model: str, dae: Run) -> None:
+    """Record a robustness table as results rows, each with what came before the classifier and with the damage."""
+    for row in table.itertuples():
+        fields = {"model": f"{model} after {row.front_end}", "augmentation": f"{row.damage} {row.level:g}"}
+        fields |= {"split": "grouped", "view": "test", "n": row.n, "seed": dae.config.seed, "run": dae.key}
+        stage.row(metric="accuracy", value=row.accuracy, low=row.low, high=row.high, **fields)
+        stage.row(metric="psnr", value=row.psnr, **fields)
+        stage.row(metric="ssim", value=row.ssim, **fields)
+
+
+def verdict(table: pd.DataFrame, level: float = 0.3, front_end: str = "dae", damage: str = "noise") -> str:
+    """Say in a sentence what a front end does to the classifier's accuracy at one level of a robustness table."""
+    rows = table[(table.damage == damage) & (table.level == level)].set_index("front_end")
+    plain, after = rows.loc[NOTHING], rows.loc[front_end]
+    scored = f"accuracy is {plain.accuracy:.3f} with nothing before it, {after.accuracy:.3f} with {label(front_end)}"
+    apart = after.low > plain.high or after.high < plain.low
     how = (
-        ("helps" if restored.accuracy > plain.accuracy else "hurts")
+        ("helps" if after.accuracy > plain.accuracy else "hurts")
         if apart
         else "makes no difference we can tell"
     )
-    if sigma == 0:
+    if (damage, level) == ("noise", 0):
         return f"On clean images {scored}: it {how}."
-    lost, back = clean - plain.accuracy, restored.accuracy - plain.accuracy
-    share = f", {back / lost:.0%} of what the noise took" if apart and back > 0 and lost > 0 else ""
-    return f"At noise {sigma} {scored}: it {how}{share}."
+    share = ""
+    if apart and after.restored > 0:
+        share = (
+            f" and brings back {after.restored:.0%} [{after.restored_low:.0%}, {after.restored_high:.0%}] "
+        )
+        share += "of what was lost"
+    return f"At {label(damage)} {level:g} {scored}: it {how}{share}."

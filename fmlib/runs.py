@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_model
 
-from fmlib import autoencoders, executors, generation, models, provenance, store, training
+from fmlib import better_autoencoders, executors, generation, models, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches, Mixture, decoded
@@ -60,7 +60,7 @@ def build(config: RunConfig) -> torch.nn.Module:
         torch.manual_seed(config.seed)
         if isinstance(config, ClassifierConfig):
             return models.build(config.model, config.activation, config.side, config.pretrained)
-        return autoencoders.build(config.model, config.side, config.latent)
+        return better_autoencoders.build(config.model, config.side, config.latent)
 
 
 def code(config: RunConfig) -> tuple[str, ...]:
@@ -281,7 +281,8 @@ def _mixture(config: ClassifierConfig) -> Mixture:
     """Return the generated images that a classifier is trained with."""
     made, run = config.generated, get(config.generated.autoencoder)
     images, labels = training_images(run.config)
-    drawn = generation.generate(run.model(), images, labels, made.way, _seen(config), config.seed)
+    shown = round(_seen(config) * made.share * made.until)
+    drawn = generation.generate(run.model(), images, labels, made.way, shown, config.seed)
     return Mixture(*drawn, made.share, max(1, round(made.until * config.epochs)))
 
 

@@ -2,24 +2,21 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
-from fmlib import comparison, evaluation, metrics, runs
+from fmlib import comparison, evaluation, runs
+from fmlib.better_autoencoders import latent
 from fmlib.config import (
     ACTIVATIONS,
     ARCHITECTURES,
     OPTIMIZERS,
     AutoencoderConfig,
     ClassifierConfig,
-    Generated,
 )
 from fmlib.data import splits
 from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
-
-ARMS = ("none", "classic", "vae", "classic+vae")  # of the augmentation study
 
 
 def train_size(stage: Stage, split: str) -> int:
@@ -94,40 +91,33 @@ def activations(stage: Stage) -> list[Run]:
     return runs.get_all(replace(base, activation=name) for name in ACTIVATIONS)
 
 
-def autoencoder(stage: Stage, model: str) -> Run:
-    """Return the DAE or the VAE trained on the stage's training images."""
-    profile = stage.profile
-    size = min(profile.study_size * 2, train_size(stage, "grouped"))
-    epochs = profile.epochs(size, profile.autoencoder_budget)
-    config = AutoencoderConfig(
-        data=stage.data_config,
-        model=model,
-        side=profile.side,
-        train_size=size,
-        epochs=epochs,
-        seed=stage.seed,
-    )
-    return runs.get_all([config])[0]
+def _twice_the_study(stage: Stage, budget: int) -> dict:
+    """What the runs of reports 03 and 04 on twice the study's images have in common."""
+    size = min(stage.profile.study_size * 2, train_size(stage, "grouped"))
+    epochs = stage.profile.epochs(size, budget)
+    common = {"data": stage.data_config, "side": stage.profile.side, "seed": stage.seed}
+    return {**common, "train_size": size, "epochs": epochs}
 
 
-def augmentation_configs(stage: Stage, per_class: int, seed: int) -> dict[str, ClassifierConfig]:
-    """Return the arms of the augmentation study at `per_class` source images, equal but for the augmentation.
+def autoencoder_config(stage: Stage, model: str) -> AutoencoderConfig:
+    """Return the configuration of an autoencoder that learns from the stage's training images.
 
-    The VAE learns from the same source images as the classifier and from no other.
+    The U-Net, whose steps take longer and which needs fewer, sees half as many.
     """
-    profile, size = stage.profile, 2 * per_class
-    common = {"data": stage.data_config, "side": profile.side, "train_size": size, "seed": stage.seed + seed}
-    generator = AutoencoderConfig(
-        **common, model="vae", epochs=round(profile.autoencoder_budget / size), latent=32, batch_size=32
-    )
-    made = Generated(autoencoder=generator)
-    base = ClassifierConfig(**common, epochs=round(profile.size_budget / size), batch_size=32)
-    return {
-        "none": replace(base, augmentation="none"),
-        "classic": base,
-        "vae": replace(base, augmentation="none", generated=made),
-        "classic+vae": replace(base, generated=made),
-    }
+    common = _twice_the_study(stage, stage.profile.autoencoder_budget // (2 if model == "unet" else 1))
+    return AutoencoderConfig(**common, model=model, latent=latent(model, stage.profile.side))
+
+
+def autoencoders(stage: Stage, *models: str) -> list[Run]:
+    """Return autoencoders of these kinds, trained on the stage's training images."""
+    return runs.get_all(autoencoder_config(stage, model) for model in models)
+
+
+def judges(stage: Stage) -> list[Run]:
+    """Return the small network that judges restored images, trained without and with noise."""
+    common = _twice_the_study(stage, 2 * stage.profile.study_budget)
+    base = ClassifierConfig(**common, model="dae-encoder")
+    return runs.get_all([base, replace(base, augmentation="noisy")])
 
 
 def histories(found: list[Run], by: str = "model") -> pd.DataFrame:
@@ -161,59 +151,6 @@ def record(stage: Stage, table: pd.DataFrame, found: list[Run], **fields: object
         stage.row(**(known | measured | fields))
 
 
-def augmentation(stage: Stage) -> tuple[pd.DataFrame, list[Run]]:
-    """Train every arm at every size of the profile, in pairs by seed.
-
-    Returns:
-        The table, per_class, arm, seed, run, balanced_accuracy (test view) and mean, low, high over seeds (95% t
-        interval; NaN for a single seed); and the runs.
-    """
-    arms = [
-        (per_class, arm, seed, config)
-        for per_class in sizes(stage)
-        for seed in range(stage.profile.size_seeds)
-        for arm, config in augmentation_configs(stage, per_class, seed).items()
-    ]
-    found, rows = runs.get_all(config for *_, config in arms), []
-    for (per_class, arm, seed, _), run in zip(arms, found, strict=True):
-        test = run.predictions[run.predictions.split == "test"]
-        score = metrics.scores(test.label, test.probability, only="balanced_accuracy", resamples=1)
-        rows.append((per_class, arm, seed, run.key, score["value"].iloc[0]))
-    table = pd.DataFrame(rows, columns=["per_class", "arm", "seed", "run", "balanced_accuracy"])
-    summary = table.groupby(["per_class", "arm"]).balanced_accuracy.apply(_mean_interval).unstack()
-    return table.join(summary, on=["per_class", "arm"]), found
-
-
-def _mean_interval(values: pd.Series) -> pd.Series:
-    gap = comparison.paired_difference(values, np.zeros(len(values)))
-    return pd.Series({"mean": gap.value, "low": gap.low, "high": gap.high})
-
-
-def sizes(stage: Stage) -> list[int]:
-    """Source images per class of the augmentation study; sizes that the data cannot fill are left out."""
-    available = train_size(stage, "grouped") // 2
-    return [size for size in stage.profile.sizes if size <= available] or [available]
-
-
-def gains(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare arms of the augmentation study in pairs over seeds.
-
-    Returns:
-        DataFrame with per_class, arm, baseline, difference in balanced accuracy, low, high (95% t interval), pairs and
-        verdict: "helps", "hurts" or "cannot be told".
-    """
-    wanted = [("classic", "none"), ("vae", "none"), ("classic+vae", "classic")]
-    rows = []
-    for per_class, part in table.groupby("per_class"):
-        values = part.pivot(index="seed", columns="arm", values="balanced_accuracy")
-        for arm, baseline in wanted:
-            gap = comparison.paired_difference(values[arm], values[baseline])
-            verdict = "helps" if gap.low > 0 else "hurts" if gap.high < 0 else "cannot be told"
-            rows.append((per_class, arm, baseline, gap.value, gap.low, gap.high, gap.n, verdict))
-    columns = ["per_class", "arm", "baseline", "difference", "low", "high", "pairs", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def verdict(stage: Stage, found: list[Run], by: str, metric: str = "f1") -> str:
     """Say in a sentence which of the runs are best on the test view, or that they cannot be told apart."""
     tests = {getattr(run.config, by): run.predictions[run.predictions.split == "test"] for run in found}
@@ -238,22 +175,3 @@ def summary(scores: pd.DataFrame, found: list[Run] | None = None, by: str = "mod
     metric = style.label(scores.metric.iloc[0])
     columns = {by: named, "seed": scores.seed.to_numpy(), metric: value, "images": scores.n.to_numpy()}
     return pd.DataFrame(columns).set_index(by)
-
-
-def gain_sentences(gains: pd.DataFrame) -> str:
-    """Say in a list what each comparison of `gains` showed, from its interval."""
-    said = {"helps": "help", "hurts": "hurt", "cannot be told": "make no difference that can be told"}
-    what = {
-        "classic": "Classic augmentation",
-        "vae": "VAE images",
-        "classic+vae": "VAE images on top of classic augmentation",
-    }
-    lines = []
-    for row in gains.itertuples():
-        verb = said[row.verdict] + ("s" if row.arm == "classic" and row.verdict != "cannot be told" else "")
-        verb = verb.replace("make no", "makes no") if row.arm == "classic" else verb
-        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-        lines.append(
-            f"* {what[row.arm]} {verb} at {row.per_class} source images per class: {gap} balanced accuracy."
-        )
-    return "\n".join(lines)

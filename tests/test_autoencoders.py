@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from torch import nn
 
-from fmlib import autoencoder_losses, autoencoders, training
+from fmlib import autoencoder_losses, autoencoders, better_autoencoders, training
+from fmlib.config import AutoencoderConfig
 from fmlib.errors import UsageError
 
 
@@ -14,7 +16,7 @@ def count(module, kind):
 
 
 def test_dae_has_the_layers_of_the_specification():
-    dae = autoencoders.build("dae", 64, 0)
+    dae = better_autoencoders.build("dae", 64, 0)
     assert [count(dae.encoder, kind) for kind in (nn.Conv2d, nn.ReLU, nn.MaxPool2d)] == [4, 4, 4]
     convolutions = [m for m in dae.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]
     assert all(m.kernel_size == (3, 3) and m.padding == (1, 1) for m in convolutions)
@@ -23,7 +25,7 @@ def test_dae_has_the_layers_of_the_specification():
 
 
 def test_vae_has_the_layers_of_the_specification():
-    vae = autoencoders.build("vae", 64, 16)
+    vae = better_autoencoders.build("vae", 64, 16)
     down = [m for m in vae.encoder.modules() if isinstance(m, nn.Conv2d)]
     up = [m for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert len(down) == len(up) == 5
@@ -32,19 +34,19 @@ def test_vae_has_the_layers_of_the_specification():
         assert count(part, nn.BatchNorm2d) == count(part, nn.LeakyReLU) == hidden
 
 
-@pytest.mark.parametrize(("name", "side"), [("dae", 32), ("dae", 48), ("vae", 32), ("vae", 96)])
+@pytest.mark.parametrize(("name", "side"), [("dae", 32), ("dae", 48), ("unet", 36), ("vae", 32), ("vae", 96)])
 def test_reconstructions_are_images_of_the_same_size(name, side):
-    model = autoencoders.build(name, side, 8).eval()
+    model = better_autoencoders.build(name, side, 8).eval()
     images = torch.rand(3, 3, side, side)
     with torch.inference_mode():
         out = model(images)
     assert out.shape == images.shape and out.min() >= 0 and out.max() <= 1
 
 
-@pytest.mark.parametrize(("name", "side"), [("dae", 40), ("vae", 48)])
+@pytest.mark.parametrize(("name", "side"), [("dae", 40), ("unet", 34), ("vae", 48), ("cvae", 36)])
 def test_a_side_that_the_strides_do_not_divide_is_misuse(name, side):
     with pytest.raises(UsageError, match=f"{side} px"):
-        autoencoders.build(name, side, 8)
+        better_autoencoders.build(name, side, 8)
 
 
 def test_elbo_terms_against_float64_references():
@@ -76,18 +78,54 @@ def test_noise_has_the_asked_for_strength_and_stays_in_range():
     assert loud.min() == 0 and loud.max() == 1
 
 
-def test_a_vae_overfits_sixteen_images():
+def test_the_gaussian_likelihood_is_scipys_at_its_best_variance():
+    rng = np.random.default_rng(0)
+    images, restored = rng.random((2, 4, 3, 5, 5))
+    given = [torch.from_numpy(a).float() for a in (restored, images)]
+    variance = np.square(images - restored).mean()
+    expected = -stats.norm.logpdf(images, restored, np.sqrt(variance)).sum((1, 2, 3)).mean()
+    assert float(autoencoders.gaussian_loss(*given)) == pytest.approx(expected, rel=1e-5)
+    for other in (0.9 * variance, 1.1 * variance):
+        assert expected < -stats.norm.logpdf(images, restored, np.sqrt(other)).sum((1, 2, 3)).mean()
+
+
+def test_free_nats_cost_nothing_and_the_rest_of_the_kl_divergence_does():
+    vae, images, labels = (
+        better_autoencoders.build("cvae", 32, 16),
+        torch.rand(4, 3, 32, 32),
+        torch.tensor([0, 1, 0, 1]),
+    )
+    losses = autoencoder_losses.sharp_elbo(vae, images, labels)
+    free = 16 * autoencoder_losses.FREE_NATS
+    paid = losses["loss"] - losses["reconstruction"]
+    assert losses["kl"] > 0 and paid >= free - 1e-3 and losses["kl"] - 1e-3 <= paid <= losses["kl"] + free
+
+
+def test_a_conditional_vae_needs_whole_cells_and_makes_use_of_labels():
+    with pytest.raises(UsageError, match="multiple of its 16 cells"):
+        better_autoencoders.build("cvae", 32, 100)
+    vae = better_autoencoders.build("cvae", 32, 16).eval()
+    images, labels = torch.rand(2, 3, 32, 32), torch.tensor([0, 1])
+    with torch.inference_mode():
+        mean, log_variance = vae.encode(images, labels)
+        assert mean.shape == log_variance.shape == (2, 16)
+        assert not torch.equal(vae.decode(mean, labels), vae.decode(mean, 1 - labels))
+
+
+@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_a_vae_overfits_sixteen_images(name):
     torch.manual_seed(0)
     yy, xx = np.mgrid[:32, :32] / 31
     images = torch.tensor(
         np.stack([[xx**a, yy**b, (xx * yy) ** a] for a in (0.5, 1, 2, 4) for b in (0.5, 1, 2, 4)])
     ).float()
-    vae = autoencoders.VAE(32, 8)
+    labels = torch.arange(16) % 2
+    vae = better_autoencoders.build(name, 32, 16)
     optimizer = training.make_optimizer("adam", vae, 3e-3)
-    objective = autoencoder_losses.negative_elbo
+    objective = autoencoder_losses.objective(AutoencoderConfig(model=name))
     for _ in range(60):
         optimizer.zero_grad()
-        objective(vae, images, None)["loss"].backward()
+        objective(vae, images, labels)["loss"].backward()
         optimizer.step()
     with torch.inference_mode():
-        assert ((vae.eval()(images) - images) ** 2).mean() < 0.25 * images.var()
+        assert ((vae.eval()(images, labels) - images) ** 2).mean() < 0.25 * images.var()

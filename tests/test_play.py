@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from fmlib import attention, autoencoders, models, notebooks, play
+from fmlib import attention, better_autoencoders, models, notebooks, play
 from fmlib.figures import play as figures
 
 SIDE = 32
@@ -115,7 +115,9 @@ def test_the_threshold_moves_the_confusion_matrix():
 
 
 def test_noise_is_that_of_the_slider(images, classifier):
-    playground = play.noise(StandIn("dae", autoencoders.build("dae", SIDE, 8)), classifier, images, seed=0)
+    playground = play.noise(
+        StandIn("dae", better_autoencoders.build("dae", SIDE, 8)), classifier, images, seed=0
+    )
     assert moved(playground, sigma=0.0)
     figure = playground.draw(picture=0, sigma=0.0)
     clean, noisy = (ax.images[0].get_array() for ax in figure.axes[:2])
@@ -124,7 +126,7 @@ def test_noise_is_that_of_the_slider(images, classifier):
 
 
 def test_a_walk_begins_and_ends_at_the_reconstructions(images):
-    vae = autoencoders.build("vae", SIDE, 8).eval()
+    vae = better_autoencoders.build("vae", SIDE, 8).eval()
     playground = play.walk(vae, images, np.array([0, 1, 1, 0]))
     assert (playground.controls["start"].value, playground.controls["end"].value) == (0, 1)
     figure = playground.draw(start=2, end=3)

@@ -45,6 +45,18 @@ def test_the_leak_table_gives_accuracy_where_a_view_holds_one_class():
     )
 
 
+def test_the_table_of_few_images_has_a_column_per_size_and_holes_where_nothing_was_measured():
+    row = {"arm": "cvae", "baseline": "none", "difference": 0.0126, "low": -0.01, "high": 0.035}
+    other = {**row, "arm": "classic", "per_class": 50}
+    lines = readme.gains_table(
+        pd.DataFrame([{**row, "per_class": 10}, {**row, "per_class": 50}, other])
+    ).splitlines()
+    cell = "+0.013 (-0.010 to +0.035)"
+    assert lines[0] == "| images per class | 10 | 50 |"
+    assert lines[2] == f"| CVAE images against no augmentation | {cell} | {cell} |"
+    assert lines[3] == f"| classic augmentation against no augmentation |  | {cell} |"
+
+
 def test_only_the_marked_part_is_replaced():
     text = "a\n<!-- scores: begin -->\nold\n<!-- scores: end -->\nb\n"
     expected = "a\n<!-- scores: begin -->\nnew\n<!-- scores: end -->\nb\n"

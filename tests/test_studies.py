@@ -12,33 +12,6 @@ from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
 
-def arms(**scores):
-    """An augmentation table of one size from lists of scores by arm, a seed each."""
-    rows = [(100, arm, seed, value) for arm, values in scores.items() for seed, value in enumerate(values)]
-    return pd.DataFrame(rows, columns=["per_class", "arm", "seed", "balanced_accuracy"])
-
-
-def test_verdicts_follow_from_paired_intervals():
-    rng = np.random.default_rng(0)
-    seeds = rng.normal(0.8, 0.05, 10)  # seeds differ much, pairs little
-    noise = rng.normal(0, 0.004, (3, 10))
-    table = arms(
-        none=seeds,
-        classic=seeds + 0.05 + noise[0],
-        vae=seeds - 0.05 + noise[1],
-        **{"classic+vae": seeds + 0.05 + noise[2]},
-    )
-    gains = studies.gains(table).set_index("arm")
-    assert dict(gains.verdict) == {"classic": "helps", "vae": "hurts", "classic+vae": "cannot be told"}
-    assert (
-        (gains.low <= gains.difference).all()
-        and (gains.difference <= gains.high).all()
-        and (gains.pairs == 10).all()
-    )
-    said = studies.gain_sentences(gains.reset_index())
-    assert "Classic augmentation helps" in said and "VAE images hurt" in said and "make no difference" in said
-
-
 def fake_run(name, probability, labels):
     table = pd.DataFrame({"split": "test", "label": labels, "group": np.arange(len(labels)).astype(str)})
     return SimpleNamespace(

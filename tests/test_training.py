@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fmlib import checkpoints, objectives, training
-from fmlib.autoencoders import VAE
+from fmlib.autoencoders import PlainVAE
 from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
 from fmlib.data.batches import Batches
 from fmlib.errors import FmlibError, UsageError
@@ -189,7 +189,7 @@ def test_predict_returns_the_difference_of_logits_in_order(batches):
 
 def test_objectives_name_their_parts(batches):
     vae = objectives.objective_of(AutoencoderConfig(model="vae"), batches[0])
-    losses = vae(VAE(32, 4), torch.rand(2, 3, 32, 32), None)
+    losses = vae(PlainVAE(32, 4), torch.rand(2, 3, 32, 32), None)
     assert losses["loss"].item() == pytest.approx((losses["reconstruction"] + losses["kl"]).item(), rel=1e-5)
 
 

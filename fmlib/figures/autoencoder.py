@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from fmlib.config import CLASSES
 from fmlib.figures import style
 from fmlib.figures.direct import end_labels
+from fmlib.restoration import TRAINED
 
 
 def image_rows(rows: dict[str, np.ndarray], title: str) -> Figure:
@@ -73,27 +74,44 @@ def vae_loss(history: pd.DataFrame) -> Figure:
 
 
 def dae_robustness(table: pd.DataFrame) -> Figure:
-    """Accuracy and image quality against noise, with and without the DAE before the classifier.
+    """Accuracy and image quality against noise, and accuracy on otherwise damaged images, by what comes first.
 
     Args:
         table: as `restoration.robustness` returns it.
     """
-    names = {"none": "noisy as it is", "dae": "DAE first"}
+    names, noise = list(dict.fromkeys(table.front_end)), table[table.damage == "noise"]
     with style.report():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 5))
-        for front_end, part in table.groupby("front_end"):
-            look = {"color": style.colour(front_end), "marker": "o", "label": names[front_end]}
-            left.plot(part.sigma, part.accuracy, **look)
-            left.fill_between(part.sigma, part.low, part.high, color=style.colour(front_end), alpha=0.16)
-            finite = part[np.isfinite(part.psnr)]
-            right.plot(finite.sigma, finite.psnr, **look)
-        left.set(xlabel="Noise (standard deviation)", ylabel="Accuracy", title="Classifier")
-        right.set(xlabel="Noise (standard deviation)", ylabel="PSNR (dB)", title="Images")
-        left.legend(loc="lower left")
+        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(17, 5.4))
+        for name in names:
+            part = noise[noise.front_end == name]
+            look = {"color": style.colour(name), "marker": "o", "label": style.label(name)}
+            left.plot(part.level, part.accuracy, **look)
+            left.fill_between(part.level, part.low, part.high, color=style.colour(name), alpha=0.1)
+            if name != TRAINED:  # it sees the images as they are
+                finite = part[np.isfinite(part.psnr)]
+                middle.plot(finite.level, finite.psnr, **look)
+        left.set(xlabel="Noise (standard deviation)", ylabel="Accuracy", title="Classifier, noisy images")
+        middle.set(xlabel="Noise (standard deviation)", ylabel="PSNR (dB)", title="Noisy images")
+        left.legend(loc="lower left", fontsize=10)
+        _otherwise_damaged(right, table[table.damage != "noise"], names)
         figure.suptitle("Does denoising first help a classifier?", x=0.01, ha="left")
         n = int(table.n.iloc[0])
-        figure.supxlabel(f"Band: 95% Wilson interval, {n} test images", fontsize=12, color=style.NEUTRAL)
+        figure.supxlabel(f"Intervals: 95% Wilson, {n} test images", fontsize=12, color=style.NEUTRAL)
         return figure
+
+
+def _otherwise_damaged(ax: Axes, table: pd.DataFrame, names: list[str]) -> None:
+    """Accuracy on blurred and compressed images: a group of intervals per damage and level, one for each front end."""
+    groups = list(dict.fromkeys(zip(table.damage, table.level, strict=True)))
+    for place, (damage, level) in enumerate(groups):
+        part = table[(table.damage == damage) & (table.level == level)].set_index("front_end")
+        for step, name in enumerate(names):
+            x, row = place + (step - (len(names) - 1) / 2) * 0.12, part.loc[name]
+            ax.vlines(x, row.low, row.high, color=style.colour(name), linewidth=3)
+            ax.plot(x, row.accuracy, "o", color=style.colour(name))
+    units = {"blur": "blur\n{:g} px", "jpeg": "JPEG\nquality {:g}"}
+    ax.set_xticks(range(len(groups)), [units[damage].format(level) for damage, level in groups])
+    ax.set(ylabel="Accuracy", title="Classifier, other damage")
 
 
 def vae_latent(points: np.ndarray, labels: np.ndarray, explained: float) -> Figure:
@@ -116,25 +134,67 @@ def vae_latent(points: np.ndarray, labels: np.ndarray, explained: float) -> Figu
 
 
 def vae_augmentation(table: pd.DataFrame) -> Figure:
-    """Balanced accuracy by arm and number of source images: a dot per seed, mean and 95% interval.
+    """Balanced accuracy by augmentation and number of source images; `table` as of `few_images.scored`."""
+    return _by_size(table, "Do generated images help a classifier?")
 
-    Args:
-        table: columns per_class, arm, seed, balanced_accuracy, and mean, low, high of each (per_class, arm).
-    """
+
+def dae_pretraining(table: pd.DataFrame) -> Figure:
+    """Balanced accuracy by start and number of labelled images; `table` as of `few_images.scored`."""
+    return _by_size(table, "Is a denoiser's encoder a good start for a classifier?")
+
+
+def _by_size(table: pd.DataFrame, title: str) -> Figure:
+    """Balanced accuracy by arm: curves over the sizes, or one panel where there is one size."""
     sizes, arms = sorted(table.per_class.unique()), list(dict.fromkeys(table.arm))
     with style.report():
-        figure, axes = plt.subplots(
-            1, len(sizes), figsize=(max(8.5, 4.2 * len(sizes)), 4.8), sharey=True, squeeze=False
-        )
-        for ax, size in zip(axes[0], sizes, strict=True):
-            _arms(ax, table[table.per_class == size], arms)
-            ax.set_title(f"{size} source images per class")
-            ax.set_xlabel("Balanced accuracy on test")
-        axes[0, 0].set_yticks(range(len(arms)), [style.label(arm) for arm in arms])
-        axes[0, 0].invert_yaxis()
-        figure.suptitle("Do generated images help a classifier?", x=0.01, ha="left")
-        note = f"Dots: {table.seed.nunique()} seeds; bar: mean with 95% t interval over seeds"
+        figure, ax = plt.subplots(figsize=(9, 5.2))
+        if len(sizes) > 1:
+            _curves(ax, table, arms)
+        else:
+            _arms(ax, table, arms)
+            ax.set(xlabel="Balanced accuracy on test", title=f"{sizes[0]} source images per class")
+        figure.suptitle(title, x=0.01, ha="left")
+        note = f"{table.seed.nunique()} seeds; mean with 95% t interval over seeds"
         figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
+        return figure
+
+
+def _curves(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
+    """A line per arm over the sizes, its points set apart a little so that intervals do not hide each other."""
+    points = table.drop_duplicates(["per_class", "arm"]).sort_values("per_class")
+    for step, arm in enumerate(arms):
+        part, colour = points[points.arm == arm], style.colour(arm)
+        x = part.per_class * 1.03 ** (step - (len(arms) - 1) / 2)
+        ax.plot(x, part["mean"], "o-", color=colour, label=style.label(arm))
+        ax.vlines(x, part.low, part.high, color=colour, linewidth=2, alpha=0.6)
+    sizes = sorted(table.per_class.unique())
+    ax.set_xscale("log")
+    ax.set_xticks(sizes, [f"{size:,}" for size in sizes], minor=False)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="Source images per class", ylabel="Balanced accuracy on test")
+    ax.legend(loc="lower right")
+
+
+def gains(table: pd.DataFrame) -> Figure:
+    """Paired differences in balanced accuracy with their intervals, by comparison and size (`few_images.gains`)."""
+    with style.report():
+        figure, ax = plt.subplots(figsize=(9, 0.42 * len(table) + 1.8))
+        ax.grid(axis="x")
+        ax.axvline(0, color=style.NEUTRAL, linewidth=1)
+        looks = {"helps": style.GOOD, "hurts": style.BAD}
+        for place, row in enumerate(table.itertuples()):
+            colour = looks.get(row.verdict, style.NEUTRAL)
+            if np.isfinite(row.low):
+                ax.hlines(place, row.low, row.high, color=colour, linewidth=4)
+            ax.plot(row.difference, place, "o", color=colour, markersize=8)
+        names = [
+            f"{style.label(row.arm)} − {style.label(row.baseline)}, {row.per_class}"
+            for row in table.itertuples()
+        ]
+        ax.set_yticks(range(len(table)), names)
+        ax.invert_yaxis()
+        ax.set_xlabel("Difference in balanced accuracy on test (pairs by seed, 95% t interval)")
+        figure.suptitle("Who helps at how many source images per class?", x=0.01, ha="left")
         return figure
 
 
@@ -143,18 +203,14 @@ def _arms(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
     ax.grid(axis="x")
     for place, arm in enumerate(arms):
         part, colour = table[table.arm == arm], style.colour(arm)
-        ax.scatter(
-            part.balanced_accuracy,
-            np.full(len(part), place + 0.18),
-            s=26,
-            color=colour,
-            alpha=0.5,
-            linewidth=0,
-        )
+        seeds = np.full(len(part), place + 0.18)
+        ax.scatter(part.balanced_accuracy, seeds, s=26, color=colour, alpha=0.5, linewidth=0)
         mean, low, high = part[["mean", "low", "high"]].iloc[0]
         if np.isfinite(low):
             ax.hlines(place - 0.1, max(low, 0), min(high, 1), color=colour, linewidth=4)
         ax.plot(mean, place - 0.1, "o", color=colour, markersize=9)
+    ax.set_yticks(range(len(arms)), [style.label(arm) for arm in arms])
+    ax.invert_yaxis()
 
 
 def _losses(ax: Axes, history: pd.DataFrame, part: str) -> None:

@@ -35,7 +35,9 @@ COLOURS = (
     | {"without mask": VERMILION, "with mask": BLUE}
     | {"official": VERMILION, "grouped": BLUE}
     | {"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"}
-    | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+vae": INDIGO, "dae": BLUE}
+    | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+cvae": INDIGO, "dae": BLUE}
+    | {"nothing": NEUTRAL, "unet": GREEN, "median": OCHRE, "nl_means": PURPLE, "trained with noise": INDIGO}
+    | {"random start": NEUTRAL, "dae's encoder": BLUE}
     | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
 )
 
@@ -46,7 +48,9 @@ LABELS = (
     | {"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"}
     | {"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"}
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
-    | {"cvae": "CVAE images", "classic+vae": "classic + VAE", "dae": "DAE"}
+    | {"cvae": "CVAE images", "classic+cvae": "classic + CVAE images", "dae": "DAE", "unet": "U-Net"}
+    | {"median": "median filter", "nl_means": "non-local means", "jpeg": "JPEG quality"}
+    | {"dae-encoder": "small network"}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}

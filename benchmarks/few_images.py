@@ -1,0 +1,123 @@
+"""What autoencoders are good for on FaceMask 12K, with ten seeds in pairs: the studies of reports 03 and 04.
+
+python benchmarks/few_images.py mixing|augmentation|pretraining|generators|robustness ...
+
+Each writes tables to figures/face-mask-12k/. `mixing` is the one search, on validation images, by which
+`few_images.MIXING` was chosen. The runs are kept in the store, so that an interrupted study goes on.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pandas as pd
+
+from fmlib import damage, few_images, generators, restoration, studies
+from fmlib.config import REPO
+from fmlib.data import splits
+from fmlib.data.batches import decoded
+from fmlib.stage import Stage
+
+TARGET = REPO / "figures" / "face-mask-12k"
+SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
+SIZES = (10, 25, 50, 100)  # source images per class
+SEARCHED = (25, 3)  # size and seeds of the search for the mixing
+MIXINGS = (
+    {"way": "perturb", "share": 0.5, "until": 1.0},
+    {"way": "perturb", "share": 0.25, "until": 1.0},
+    {"way": "perturb", "share": 0.5, "until": 0.6},
+    {"way": "interpolate", "share": 0.5, "until": 1.0},
+)
+
+
+def write(table: pd.DataFrame, name: str) -> None:
+    """Write and print a table."""
+    table.to_csv(TARGET / f"{name}.csv", index=False, float_format="%.5f")
+    print(f"{name}\n{table.round(4).to_string(index=False)}\n", flush=True)
+
+
+def mixing(stage: Stage) -> None:
+    """Balanced accuracy on validation of every mixing of the CVAE's images with the sources."""
+    size, seeds = SEARCHED
+    rows = [
+        (size, seed, json.dumps(mixing), few_images.augmentation_arms(stage, size, seed, mixing)["cvae"])
+        for mixing in MIXINGS
+        for seed in range(seeds)
+    ]
+    table = few_images.scored(rows).groupby("arm", sort=False).validation.agg(["mean", "std", "count"])
+    write(table.reset_index(names="mixing").assign(per_class=size), "vae_mixing")
+
+
+def by_size(
+    stage: Stage, study: Callable[[Stage], pd.DataFrame], compared: Iterable[tuple[str, str]], names: tuple
+) -> None:
+    """Run a study size after size, and write its scores and its paired differences after each."""
+    parts = []
+    for size in SIZES:
+        stage.profile = replace(stage.profile, sizes=(size,))
+        parts.append(study(stage))
+        table = pd.concat(parts, ignore_index=True)
+        write(table, names[0])
+        write(few_images.gains(table, compared), names[1])
+
+
+def augmentation(stage: Stage) -> None:
+    """Every arm of the augmentation study."""
+    by_size(stage, few_images.augmentation, few_images.COMPARED, ("vae_augmentation", "vae_gains"))
+
+
+def pretraining(stage: Stage) -> None:
+    """A DAE's encoder against a random start."""
+    names = ("dae_pretraining", "dae_pretraining_gains")
+    by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], names)
+
+
+def generated(stage: Stage) -> None:
+    """Reconstruction errors on test images, and what classifiers learn from generated images alone."""
+    scores = generators.scores(stage, generators.CONTENDERS)
+    images, labels = decoded(stage.data, stage.profile.side), stage.data.manifest.label.to_numpy()
+    test = splits.views(stage.data.manifest)["test"]
+    found = studies.autoencoders(stage, "vae", "cvae")
+    plain, better = (generators.errors(run, images[test], labels[test]) for run in found)
+    error = {"vae": plain.mean(), "cvae": better.mean()}
+    write(scores.assign(reconstruction_mse=scores.arm.str.split(",").str[0].map(error)), "vae_generators")
+    compared = [(arm, "vae, gaussian") for arm in scores.arm.unique() if arm != "vae, gaussian"]
+    write(few_images.gains(scores, compared), "vae_generators_gains")
+    gap = generators.reduction(plain, better)
+    print(f"error lower by {gap.value:.1%} [{gap.low:.1%}, {gap.high:.1%}] on {gap.n} test images")
+
+
+def robustness(stage: Stage) -> None:
+    """Denoisers and filters before a classifier."""
+    images, labels = decoded(stage.data, stage.profile.side), stage.data.manifest.label.to_numpy()
+    test = splits.views(stage.data.manifest)["test"]
+    denoisers = {run.config.model: run.model() for run in studies.autoencoders(stage, "dae", "unet")}
+    judge = restoration.Judge(*(run.model() for run in studies.judges(stage)), labels[test])
+    table = restoration.robustness(judge, denoisers, images[test], stage.seed)
+    write(table, "dae_robustness")
+    for front_end in (*denoisers, *damage.FILTERS, restoration.TRAINED):
+        print(restoration.verdict(table, 0.3, front_end))
+
+
+STUDIES = {
+    "mixing": mixing,
+    "augmentation": augmentation,
+    "pretraining": pretraining,
+    "generators": generated,
+    "robustness": robustness,
+}
+
+
+def main(names: list[str]) -> None:
+    """Run the named studies, or all of them."""
+    stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")
+    stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=SEEDS, seeds=3)
+    profile = stage.profile
+    for name in names or STUDIES:
+        stage.profile = profile
+        STUDIES[name](stage)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,185 @@
+"""The studies of classifiers that learn from few images: generated ones added, or an encoder to start from.
+
+They use the small network that has a DAE's encoder, at `SIDE` px: cheap enough for many seeds in pairs.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from fmlib import comparison, metrics, runs
+from fmlib.better_autoencoders import latent
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.figures.style import label
+from fmlib.runs import Run
+from fmlib.stage import Stage
+from fmlib.studies import train_size
+
+MODEL, SIDE, BATCH = "dae-encoder", 32, 32
+EPOCHS, VALIDATED = 10, 200  # after each epoch, of several passes, a network is validated on so many images
+GENERATOR_BUDGET = 4 / 3  # images seen by a generator, in those seen by a classifier
+MIXING = {
+    "way": "perturb",
+    "share": 0.5,
+    "until": 1.0,
+}  # chosen on validation by `benchmarks/vae_augmentation.py`
+ARMS = ("none", "classic", "vae", "cvae", "classic+cvae")
+COMPARED = (("classic", "none"), ("vae", "none"), ("cvae", "none"), ("classic+cvae", "classic"))
+STARTS = ("random start", "DAE's encoder")
+
+
+def sizes(stage: Stage) -> list[int]:
+    """Source images per class of the studies; sizes that the data cannot fill are left out."""
+    available = train_size(stage, "grouped") // 2
+    return [size for size in stage.profile.sizes if size <= available] or [available]
+
+
+def _few(stage: Stage, per_class: int, seed: int) -> dict:
+    """What all runs on so many images have in common."""
+    return {
+        "data": stage.data_config,
+        "train_size": 2 * per_class,
+        "validation_size": VALIDATED,
+        "side": SIDE,
+        "epochs": EPOCHS,
+        "batch_size": BATCH,
+        "seed": stage.seed + seed,
+    }
+
+
+def _passes(per_class: int, seen: float) -> int:
+    """Passes per epoch with which a run sees about so many images."""
+    return max(1, round(seen / EPOCHS / (2 * per_class)))
+
+
+def generator(stage: Stage, per_class: int, seed: int, model: str) -> AutoencoderConfig:
+    """Return the VAE that learns from a seed's source images and from no other."""
+    passes = _passes(per_class, GENERATOR_BUDGET * stage.profile.size_budget)
+    common = _few(stage, per_class, seed)
+    return AutoencoderConfig(**common, model=model, passes=passes, latent=latent(model, SIDE))
+
+
+def augmentation_arms(
+    stage: Stage, per_class: int, seed: int, mixing: dict = MIXING
+) -> dict[str, ClassifierConfig]:
+    """Return the arms of the augmentation study at `per_class` source images, equal but for the augmentation."""
+    passes = _passes(per_class, stage.profile.size_budget)
+    base = ClassifierConfig(**_few(stage, per_class, seed), model=MODEL, passes=passes)
+    plain = Generated(autoencoder=generator(stage, per_class, seed, "vae"), **{**mixing, "way": "gaussian"})
+    better = Generated(autoencoder=generator(stage, per_class, seed, "cvae"), **mixing)
+    return {
+        "none": replace(base, augmentation="none"),
+        "classic": base,
+        "vae": replace(base, augmentation="none", generated=plain),
+        "cvae": replace(base, augmentation="none", generated=better),
+        "classic+cvae": replace(base, generated=better),
+    }
+
+
+def augmentation(stage: Stage) -> pd.DataFrame:
+    """Train every arm at every size of the profile, in pairs by seed; a table as of `scored`."""
+    return scored(
+        (per_class, seed, arm, config)
+        for per_class in sizes(stage)
+        for seed in range(stage.profile.size_seeds)
+        for arm, config in augmentation_arms(stage, per_class, seed).items()
+    )
+
+
+def dae(stage: Stage) -> AutoencoderConfig:
+    """Return the DAE that learns, without labels, from all training images of the other studies at `SIDE` px."""
+    size = min(2 * stage.profile.study_size, train_size(stage, "grouped"))
+    epochs = stage.profile.epochs(size, stage.profile.autoencoder_budget)
+    return AutoencoderConfig(
+        data=stage.data_config, train_size=size, side=SIDE, epochs=epochs, seed=stage.seed
+    )
+
+
+def pretraining(stage: Stage) -> pd.DataFrame:
+    """Train on few labels from a random start and from a DAE's encoder, in pairs by seed; a table as of `scored`."""
+    started = dae(stage)
+    return scored(
+        (per_class, seed, arm, replace(augmentation_arms(stage, per_class, seed)["classic"], start=start))
+        for per_class in sizes(stage)
+        for seed in range(stage.profile.size_seeds)
+        for arm, start in zip(STARTS, (None, started), strict=True)
+    )
+
+
+def scored(arms: Iterable[tuple[int, int, str, ClassifierConfig]]) -> pd.DataFrame:
+    """Have the runs of (per_class, seed, arm, configuration) made and scored.
+
+    Returns:
+        DataFrame with per_class, seed, arm, run, balanced_accuracy (test), validation (the same on validation images),
+        and mean, low, high of the former over seeds (95% t interval; NaN for a single seed).
+    """
+    arms = list(arms)
+    found = runs.get_all(config for *_, config in arms)
+    rows = [
+        (*arm[:3], run.key, balanced_accuracy(run, "test"), balanced_accuracy(run, "validation"))
+        for arm, run in zip(arms, found, strict=True)
+    ]
+    columns = ["per_class", "seed", "arm", "run", "balanced_accuracy", "validation"]
+    table = pd.DataFrame(rows, columns=columns)
+    summary = table.groupby(["per_class", "arm"]).balanced_accuracy.apply(_mean_interval).unstack()
+    return table.join(summary, on=["per_class", "arm"])
+
+
+def balanced_accuracy(run: Run, side: str) -> float:
+    """Return a run's balanced accuracy on a side of its split."""
+    part = run.predictions[run.predictions.split == side]
+    score = metrics.scores(part.label, part.probability, only="balanced_accuracy", resamples=1)
+    return float(score["value"].iloc[0])
+
+
+def _mean_interval(values: pd.Series) -> pd.Series:
+    gap = comparison.paired_difference(values, np.zeros(len(values)))
+    return pd.Series({"mean": gap.value, "low": gap.low, "high": gap.high})
+
+
+def gains(table: pd.DataFrame, compared: Iterable[tuple[str, str]] = COMPARED) -> pd.DataFrame:
+    """Compare arms of a study in pairs over seeds, each with its baseline.
+
+    Returns:
+        DataFrame with per_class, arm, baseline, difference in balanced accuracy, low, high (95% t interval), pairs and
+        verdict: "helps", "hurts" or "cannot be told".
+    """
+    rows = []
+    for per_class, part in table.groupby("per_class"):
+        values = part.pivot(index="seed", columns="arm", values="balanced_accuracy")
+        for arm, baseline in compared:
+            gap = comparison.paired_difference(values[arm], values[baseline])
+            verdict = "helps" if gap.low > 0 else "hurts" if gap.high < 0 else "cannot be told"
+            rows.append((per_class, arm, baseline, gap.value, gap.low, gap.high, gap.n, verdict))
+    columns = ["per_class", "arm", "baseline", "difference", "low", "high", "pairs", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def record(stage: Stage, table: pd.DataFrame, test_images: int) -> None:
+    """Record the scores of a study's runs as results rows."""
+    for row in table.itertuples():
+        fields = {"model": MODEL, "augmentation": row.arm, "train_size": 2 * row.per_class, "run": row.run}
+        fields |= {"split": "grouped", "view": "test", "n": test_images, "seed": stage.seed + row.seed}
+        stage.row(metric="balanced_accuracy", value=row.balanced_accuracy, **fields)
+
+
+def record_gains(stage: Stage, gains: pd.DataFrame) -> None:
+    """Record paired differences as results rows; their n is the number of pairs."""
+    for row in gains.itertuples():
+        fields = {"model": MODEL, "augmentation": f"{row.arm} against {row.baseline}", "n": row.pairs}
+        fields |= {"train_size": 2 * row.per_class, "split": "grouped", "view": "test"}
+        stage.row(metric="accuracy_gain", value=row.difference, low=row.low, high=row.high, **fields)
+
+
+def gain_sentences(gains: pd.DataFrame) -> str:
+    """Say in a list what each comparison of `gains` showed, from its interval."""
+    lines = []
+    for row in gains.itertuples():
+        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}] balanced accuracy"
+        lines.append(
+            f"* At {row.per_class} images per class: {label(row.arm)} against {label(row.baseline)} "
+            f"**{row.verdict}** ({gap}, {row.pairs} pairs)."
+        )
+    return "\n".join(lines)

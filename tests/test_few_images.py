@@ -1,0 +1,77 @@
+"""The studies on few images compare like with like, and what they say follows from the numbers."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fmlib import few_images, inputs
+from fmlib.config import PROFILES
+
+
+def arms(**scores):
+    """An augmentation table of one size from lists of scores by arm, a seed each."""
+    rows = [(100, arm, seed, value) for arm, values in scores.items() for seed, value in enumerate(values)]
+    return pd.DataFrame(rows, columns=["per_class", "arm", "seed", "balanced_accuracy"])
+
+
+def test_verdicts_follow_from_paired_intervals():
+    rng = np.random.default_rng(0)
+    seeds = rng.normal(0.8, 0.05, 10)  # seeds differ much, pairs little
+    noise = rng.normal(0, 0.004, (3, 10))
+    table = arms(
+        none=seeds,
+        classic=seeds + 0.05 + noise[0],
+        vae=seeds - 0.05 + noise[1],
+        cvae=seeds,
+        **{"classic+cvae": seeds + 0.05 + noise[2]},
+    )
+    gains = few_images.gains(table).set_index("arm")
+    unsure = dict.fromkeys(("cvae", "classic+cvae"), "cannot be told")
+    assert dict(gains.verdict) == {"classic": "helps", "vae": "hurts", **unsure}
+    assert (
+        (gains.low <= gains.difference).all()
+        and (gains.difference <= gains.high).all()
+        and (gains.pairs == 10).all()
+    )
+    said = few_images.gain_sentences(gains.reset_index())
+    for words in (
+        "classic augmentation against no augmentation **helps**",
+        "VAE images against no augmentation **hurts**",
+    ):
+        assert words in said
+
+
+@pytest.fixture
+def stage(tiny_config, tiny):
+    profile = replace(PROFILES["smoke"], sizes=(10, 5000), size_budget=40, autoencoder_budget=40)
+    return SimpleNamespace(data=tiny, data_config=tiny_config, profile=profile, seed=0)
+
+
+def test_arms_differ_in_augmentation_alone_and_generators_see_no_other_image(stage):
+    arms = few_images.augmentation_arms(stage, 10, seed=1)
+    assert tuple(arms) == few_images.ARMS
+    plain = {replace(config, augmentation="none", generated=None) for config in arms.values()}
+    assert len(plain) == 1
+    sources = inputs.training_images(arms["none"])[0]
+    for name in ("vae", "cvae", "classic+cvae"):
+        made = arms[name].generated
+        np.testing.assert_array_equal(inputs.training_images(made.autoencoder)[0], sources)
+    assert arms["cvae"].generated == arms["classic+cvae"].generated != arms["vae"].generated
+
+
+def test_every_arm_is_trained_and_scored_in_pairs(stage):
+    table = few_images.augmentation(stage)
+    available = few_images.sizes(stage)
+    assert available == [10] and set(table.arm) == set(few_images.ARMS)
+    assert (table.groupby("arm").seed.nunique() == stage.profile.size_seeds).all()
+    assert table.balanced_accuracy.between(0, 1).all() and table.validation.between(0, 1).all()
+    gains = few_images.gains(table)
+    assert len(gains) == len(few_images.COMPARED) and (gains.pairs == stage.profile.size_seeds).all()
+
+
+def test_pretraining_compares_two_starts_of_one_network(stage):
+    table = few_images.pretraining(stage)
+    assert list(table.arm.unique()) == list(few_images.STARTS) and table.run.is_unique
