@@ -35,7 +35,7 @@ GENTLE = Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, 
 CLASSIC = replace(GENTLE, blend=0.3)
 RECIPES = {
     "none": Recipe(),
-    "gentle": GENTLE,
+    "gentle": GENTLE,  # moved and lit, nothing more: of the studies on few images
     "classic": CLASSIC,
     "noisy": replace(CLASSIC, noise=0.3),  # and the noise that the DAE is trained against
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions

@@ -66,7 +66,8 @@ def augmentation_arms(
 ) -> dict[str, ClassifierConfig]:
     """Return the arms of the augmentation study at `per_class` source images, equal but for the augmentation."""
     passes = _passes(per_class, stage.profile.size_budget)
-    base = ClassifierConfig(**_few(stage, per_class, seed), model=MODEL, passes=passes)
+    common = _few(stage, per_class, seed)
+    base = ClassifierConfig(**common, model=MODEL, augmentation="gentle", passes=passes)
     plain = Generated(autoencoder=generator(stage, per_class, seed, "vae"), **{**mixing, "way": "gaussian"})
     better = Generated(autoencoder=generator(stage, per_class, seed, "cvae"), **mixing)
     return {
