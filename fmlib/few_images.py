@@ -24,7 +24,7 @@ MIXING = {
     "way": "perturb",
     "share": 0.5,
     "until": 1.0,
-}  # chosen on validation by `benchmarks/vae_augmentation.py`
+}  # chosen on validation: `benchmarks/few_images.py mixing`
 ARMS = ("none", "classic", "vae", "cvae", "classic+cvae")
 COMPARED = (("classic", "none"), ("vae", "none"), ("cvae", "none"), ("classic+cvae", "classic"))
 STARTS = ("random start", "DAE's encoder")
