@@ -193,7 +193,7 @@ def gains(table: pd.DataFrame) -> Figure:
         ]
         ax.set_yticks(range(len(table)), names)
         ax.invert_yaxis()
-        ax.set_xlabel("Difference in balanced accuracy on test (pairs by seed, 95% t interval)")
+        ax.set_xlabel("Difference in balanced accuracy (95% t interval)")
         figure.suptitle("Who helps at how many source images per class?", x=0.01, ha="left")
         return figure
 
