@@ -1,8 +1,8 @@
 """Depthwise convolutions whose gradients are as fast on a processor as their forward pass.
 
 oneDNN computes two gradients of a depthwise convolution some ten to some hundred times slower than the convolution
-itself: in bfloat16 the input's where the stride is not 1, and the weights' where the kernel is larger than 3 by 3. The first is
-computed in float32 here, the second in parts of 3 by 3. That is what lets EfficientNet train in bfloat16
+itself: in bfloat16 the input's where the stride is not 1, and the weights' where the kernel is larger than 3 by 3.
+The first is computed in float32 here, the second in parts of 3 by 3. That is what lets EfficientNet train in bfloat16
 (`benchmarks/precision.py` compares).
 """
 
