@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,21 +149,36 @@ def run_all(
     cells = sum(cell.cell_type == "code" for path in paths for cell in read(path).cells) + len(paths)
     bar = tqdm(total=cells, unit="cell", desc="notebooks", leave=False, disable=None)  # on a terminal only
     with bar, threads_shared(request.jobs), ThreadPoolExecutor(request.jobs) as pool:
-        finish(pool, [pool.submit(run, path) for path in paths], interrupted)
+        finish(pool, run, paths, interrupted)
     return sorted(failures, key=lambda failure: failure.notebook)
 
 
-def finish(pool: ThreadPoolExecutor, futures: Sequence[Future], interrupted: Event) -> None:
-    """Wait for all; on an interruption or an error kill the kernels, so that nothing goes on by itself."""
+def finish(
+    pool: ThreadPoolExecutor, run: Callable[[Path], None], paths: Sequence[Path], interrupted: Event
+) -> None:
+    """Run all; on an interruption or an error kill the kernels, so that nothing goes on by itself.
+
+    It looks up now and then: a signal that another thread has received does not wake one that waits for good.
+    """
+    futures: list[Future] = []
     try:
-        for future in futures:
-            future.result()
+        futures += [pool.submit(run, path) for path in paths]
+        while wait(futures, timeout=0.2, return_when=FIRST_EXCEPTION).not_done:
+            raise_first(futures)
+        raise_first(futures)
     except BaseException:
         interrupted.set()
         pool.shutdown(wait=False, cancel_futures=True)
         while wait(futures, timeout=0.2).not_done:
             notebooks.kill_kernels()
         raise
+
+
+def raise_first(futures: Sequence[Future]) -> None:
+    """Raise what one of those that have ended has raised."""
+    for future in futures:
+        if future.done():
+            future.result()
 
 
 @contextmanager
