@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from fmlib.errors import FmlibError, UsageError
+from fmlib.orphans import end_with_parent
 
 ATTEMPTS = 3  # at a run whose worker dies
 PATIENCE = 20  # seconds until a scheduler and one worker must have answered
@@ -70,12 +71,7 @@ class LocalProcesses(ThreadPoolExecutor):
 def _prepare_worker() -> None:
     """Keep a worker process to one thread and off the terminal, and end it with the process that started it."""
     os.environ.update(OMP_NUM_THREADS="1", TQDM_DISABLE="1")
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    end_with_parent()
 
 
 def local_workers() -> int:

@@ -1,18 +1,11 @@
 """Execute a notebook with papermill, in a kernel of this very interpreter that never outlives the call."""
 
-import os
-import signal
-import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakSet
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from papermill import execute_notebook, inspect_notebook
@@ -21,52 +14,10 @@ from papermill.log import logger
 
 from fmlib import errors
 from fmlib.errors import FmlibError, known
+from fmlib.kernels import Kernel
 
 logger.setLevel("CRITICAL")  # what fails is said once, in a sentence of ours
 WIDGET = "application/vnd.jupyter.widget-view+json"
-_kernels: "WeakSet[Kernel]" = WeakSet()
-
-
-class Kernel(AsyncKernelManager):
-    """A kernel of this interpreter, whatever is registered on the machine; it is spoken to by files, not by ports.
-
-    Ports are chosen first and opened later, so that kernels which start at once may collide (still so on Windows).
-    """
-
-    def __init__(self, **traits):
-        self.folder = tempfile.TemporaryDirectory(prefix="fmlib-", dir=_short(), ignore_cleanup_errors=True)
-        transport = "ipc" if os.name == "posix" else "tcp"
-        super().__init__(connection_file=f"{self.folder.name}/k.json", transport=transport, **traits)
-        _kernels.add(self)
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="Python 3", language="python")
-
-    def cleanup_resources(self, restart: bool = False):
-        if not restart:
-            _kernels.discard(self)
-            self.folder.cleanup()
-        return super().cleanup_resources(restart=restart)
-
-    def kill(self) -> None:
-        """Kill the kernel and everything that it started."""
-        process = self.provisioner.process if self.provisioner else None
-        if process is not None and process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL) if os.name == "posix" else process.kill()
-
-
-def _short() -> str | None:
-    """A folder for sockets, whose paths may be some 100 letters long at most; None: the usual one will do."""
-    return "/tmp" if os.name == "posix" and len(tempfile.gettempdir()) > 60 else None
-
-
-def kill_kernels() -> None:
-    """Kill every kernel that is running now; the notebooks in them fail."""
-    for kernel in list(_kernels):
-        kernel.kill()
 
 
 @dataclass(frozen=True)

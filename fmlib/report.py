@@ -22,6 +22,7 @@ from fmlib.config import REPO, home
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_text
+from fmlib.kernels import kill_kernels
 from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
 from fmlib.stage import Stage
@@ -170,7 +171,7 @@ def finish(
         interrupted.set()
         pool.shutdown(wait=False, cancel_futures=True)
         while wait(futures, timeout=0.2).not_done:
-            notebooks.kill_kernels()
+            kill_kernels()
         raise
 
 

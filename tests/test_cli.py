@@ -156,7 +156,7 @@ def test_interrupting_ends_with_130_and_leaves_no_kernel(tmp_path):
         f"'--out', {str(tmp_path / 'site')!r}]))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=REPO, stderr=subprocess.PIPE, text=True)
-    kernel = waited_for(lambda: [child for child in children(process.pid) if "ipykernel" in child[1]])
+    kernel = waited_for(lambda: kernels(process.pid))
     process.send_signal(signal.SIGINT)
     try:
         _, shown = process.communicate(timeout=60)
@@ -164,15 +164,28 @@ def test_interrupting_ends_with_130_and_leaves_no_kernel(tmp_path):
         process.kill()
     assert process.returncode == 130
     assert "Traceback" not in shown
-    assert not any(psutil.pid_exists(pid) for pid, _ in kernel)
+    assert not any(psutil.pid_exists(pid) for pid in kernel)
 
 
-def children(pid: int) -> list[tuple[int, str]]:
-    """The processes that a process has started, with their commands."""
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_a_kernel_ends_with_a_report_that_is_killed(tmp_path):
+    code = (
+        f"from pathlib import Path; from fmlib import notebooks; notebooks.execute(Path("
+        f"{str(write_notebook(tmp_path / '01_long.ipynb', 'import time; time.sleep(600)'))!r}), {{}})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=REPO)
+    kernel = waited_for(lambda: kernels(process.pid))
+    process.kill()
+    process.wait()
+    assert waited_for(lambda: not any(psutil.pid_exists(pid) for pid in kernel), seconds=30)
+
+
+def kernels(pid: int) -> list[int]:
+    """The kernels that a process runs: lone leaders of a session, unlike its other children."""
     try:
-        found = psutil.Process(pid).children(recursive=True)
-        return [(child.pid, " ".join(child.cmdline())) for child in found]
-    except psutil.Error:
+        children = psutil.Process(pid).children(recursive=True)
+        return [child.pid for child in children if os.getsid(child.pid) == child.pid]
+    except (psutil.Error, ProcessLookupError):
         return []
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from papermill.parameterize import parameterize_notebook
 from test_cli import photographs
 
-from fmlib import notebooks
+from fmlib import kernels
 from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
@@ -87,7 +87,7 @@ def test_what_is_given_is_what_the_notebook_gets(value):
 
 
 def test_sockets_get_a_short_place_where_the_usual_one_is_deep(monkeypatch, tmp_path):
-    monkeypatch.setattr(notebooks.tempfile, "gettempdir", lambda: "/deep" * 20)
-    kernel = notebooks.Kernel()
+    monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: "/deep" * 20)
+    kernel = kernels.Kernel()
     assert len(kernel.connection_file) < 80
     kernel.folder.cleanup()

@@ -22,7 +22,7 @@ import pandas as pd
 import psutil
 
 REPO = Path(__file__).resolve().parent.parent
-DURATIONS = ("train_seconds",)
+DURATIONS = ("train_seconds", "images_per_second")
 
 
 def start(place: Path, only: str) -> subprocess.Popen:

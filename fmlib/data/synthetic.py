@@ -4,10 +4,9 @@ import csv
 import os
 import shutil
 import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from fmlib.data.rendering.copies import alter
 from fmlib.data.rendering.picture import photograph
 from fmlib.data.rendering.scene import compose, stream
 from fmlib.errors import FmlibError, UsageError
+from fmlib.orphans import end_with_parent
 
 FOLDERS = ("WithoutMask", "WithMask")  # by label
 QUALITY = 97  # of the stored file: each image's own JPEG loss is part of the rendering
@@ -145,12 +145,7 @@ def _drawn(folder: Path, images: int, seed: int, side: int):
 def _begin() -> None:
     """Make this worker use one thread, and end with the process that started it, however that ends."""
     cv2.setNumThreads(1)
-
-    def follow() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    end_with_parent()
 
 
 def _save(folder: Path, seed: int, side: int, index: int) -> tuple[dict, np.ndarray]:
