@@ -105,19 +105,19 @@ def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> List
     return listing
 
 
-def outside(path: Path, within: Path) -> bool:
+def outside(path: str | Path, within: Path) -> bool:
     """Whether `path` really lies outside of the folder `within` and may for that reason not be read."""
     return os.environ.get(FOLLOW) != "1" and not Path(os.path.realpath(path)).is_relative_to(within)
 
 
-def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[Path]:
+def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[str]:
     """Every visible file below `folder`; linked folders are followed, but none is entered twice."""
 
     def report(error: OSError) -> None:
-        problems.append((relative(Path(error.filename), root), f"folder cannot be read: {error.strerror}"))
+        problems.append((relative(error.filename, root), f"folder cannot be read: {error.strerror}"))
 
-    def allowed(path: Path) -> bool:
-        stays = not path.is_symlink() or not outside(path, within)
+    def allowed(path: str) -> bool:
+        stays = not os.path.islink(path) or not outside(path, within)
         if not stays:
             problems.append((relative(path, root), LINK))
         return stays
@@ -132,19 +132,19 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[Pa
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        paths = (Path(place, name) for name in sorted(folders) if not name.startswith("."))
-        folders[:] = [path.name for path in paths if allowed(path)]
-        yield from filter(allowed, (Path(place, name) for name in sorted(files) if _visible(name)))
+        visible = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = [name for name in visible if allowed(os.path.join(place, name))]
+        yield from filter(allowed, (os.path.join(place, name) for name in sorted(files) if _visible(name)))
 
 
 def _visible(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in CLUTTER
 
 
-def _add(listing: Listing, path: Path, label: int, split: str) -> None:
+def _add(listing: Listing, path: str, label: int, split: str) -> None:
     name = relative(path, listing.root)
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError as error:
         listing.problems.append((name, f"cannot be read: {error.strerror}"))
         return
@@ -154,6 +154,6 @@ def _add(listing: Listing, path: Path, label: int, split: str) -> None:
     listing.files.append(Found(name, label, split, status.st_size, status.st_mtime_ns))
 
 
-def relative(path: Path, root: Path) -> str:
-    """`path` below `root`, with forward slashes."""
-    return path.relative_to(root).as_posix()
+def relative(path: str | Path, root: Path) -> str:
+    """`path`, which lies below `root`, from there on, with forward slashes."""
+    return str(path)[len(os.path.join(root, "")) :].replace(os.sep, "/")
