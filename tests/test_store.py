@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pandas as pd
 import pytest
 import safetensors.torch
 import torch
+from conftest import share_images
 from filelock import FileLock
 
 from fmlib import checkpoints, files, runs, store, training
-from fmlib.config import AutoencoderConfig, DataConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
 from fmlib.errors import FmlibError
 
 
@@ -135,6 +137,32 @@ def test_a_full_disk_is_named_and_the_store_still_loads(run, config, monkeypatch
     assert not {path for path in left if "part" in path}
     monkeypatch.setattr(os, "replace", replacing)
     assert len(runs.get(other).history) == 2
+
+
+@pytest.fixture
+def small_disk(shared_home, tiny, tmp_path, monkeypatch):
+    """A store on a file system of 8 MB, and how to change its size; needs the right to mount one."""
+    place = tmp_path / "small"
+    place.mkdir()
+
+    def mount(*options: str) -> bool:
+        return subprocess.run(["mount", *options, str(place)], capture_output=True).returncode == 0
+
+    if not shutil.which("mount") or not mount("-t", "tmpfs", "-o", "size=8m", "tmpfs"):
+        pytest.skip("a file system cannot be mounted here")
+    share_images(shared_home, place)
+    monkeypatch.setenv("FMLIB_HOME", str(place))
+    yield lambda size: mount("-o", f"remount,size={size}")
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_stops_a_run_which_then_goes_on(small_disk, tiny_config):
+    large = ClassifierConfig(data=tiny_config, side=32, train_size=24, epochs=2, batch_size=8)
+    with pytest.raises(FmlibError, match=r"no space is left.*prune"):
+        runs.get(large)
+    assert small_disk("1g")
+    assert len(runs.get(large).history) == large.epochs
+    assert not list(runs.place(large).parent.glob("*.partial"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
