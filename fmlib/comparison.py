@@ -40,6 +40,23 @@ def mcnemar(labels, a, b) -> McNemar:
     return McNemar(only_a, only_b, float(stats.binomtest(only_a, discordant).pvalue) if discordant else 1.0)
 
 
+def discordant(labels, models: dict) -> pd.DataFrame:
+    """McNemar's test of all pairs of models, decided at 0.5; of several trainings of one the mean probability counts.
+
+    Args:
+        models: name -> probabilities (N) or (seeds, N) for the same images.
+
+    Returns:
+        DataFrame with columns a, b, only_a, only_b (images that one of the two alone gets right) and p_mcnemar.
+    """
+    decided = {name: np.atleast_2d(values).mean(axis=0) >= 0.5 for name, values in models.items()}
+    rows = []
+    for a, b in combinations(decided, 2):
+        found = mcnemar(labels, decided[a], decided[b])
+        rows.append((a, b, found.only_a, found.only_b, found.p))
+    return pd.DataFrame(rows, columns=["a", "b", "only_a", "only_b", "p_mcnemar"])
+
+
 def paired_difference(
     a_values, b_values, method: str = "t", resamples: int = 4000, seed: int = 0
 ) -> Difference:

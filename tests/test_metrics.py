@@ -221,6 +221,17 @@ def test_mcnemar_by_hand():
     assert comparison.mcnemar(labels, a, a).p == 1
 
 
+def test_pairs_of_models_are_tested_on_the_images_that_one_alone_gets_right():
+    labels = np.array([1, 1, 1, 1, 0])
+    models = {
+        "a": np.array([0.9, 0.9, 0.9, 0.9, 0.1]),
+        "b": np.array([[0.9, 0.2, 0.3, 0.1, 0.9], [0.9, 0.2, 0.6, 0.2, 0.3]]),  # two trainings
+    }
+    row = comparison.discordant(labels, models).iloc[0]
+    assert (row.a, row.b, row.only_a, row.only_b) == ("a", "b", 4, 0)
+    assert row.p_mcnemar == pytest.approx(2 * 0.5**4)
+
+
 def test_paired_difference_equals_the_t_test():
     random = np.random.default_rng(0)
     a, b = random.normal(1, 1, 8), random.normal(0, 1, 8)
