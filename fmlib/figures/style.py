@@ -87,7 +87,7 @@ def label(name: str) -> str:
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
     """Write a PNG under 200 KB, with `provenance` in its text metadata; neither shows nor closes it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 0})
     return _written(Path(path), _fitting(Image.open(buffer).convert("RGB"), provenance or {}))
 
 
@@ -141,5 +141,5 @@ def _encoded(image: Image.Image, provenance: dict) -> bytes:
     text, buffer = PngInfo(), io.BytesIO()
     for key, value in provenance.items():
         text.add_itxt(str(key), str(value))
-    image.save(buffer, format="png", optimize=True, pnginfo=text, dpi=(DPI, DPI))
+    image.save(buffer, format="png", pnginfo=text, dpi=(DPI, DPI))
     return buffer.getvalue()
