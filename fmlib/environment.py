@@ -16,11 +16,15 @@ PACKAGES = (
 
 @cache
 def commit() -> str | None:
-    """The repository's commit, with `-dirty` if tracked files differ from it; None outside a checkout."""
+    """The repository's commit, with `-dirty` if tracked files differ from it; None outside a checkout.
+
+    Figures do not count: a report writes them, and none is read.
+    """
     head = _git("rev-parse", "HEAD")
     if not head or _git("rev-parse", "--show-toplevel") != str(REPO):
         return None
-    return head + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)figures")
+    return head + ("-dirty" if changed else "")
 
 
 def _git(*arguments: str) -> str:
