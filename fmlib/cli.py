@@ -47,6 +47,9 @@ def cli() -> None:
 )
 def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int:
     """Run the notebooks and build the site. The same command goes on where it stopped."""
+    from fmlib import kernels
+
+    kernels.preload()  # beside the imports of this process, which take as long
     from fmlib import report as reports
 
     request = reports.Request(

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
+from multiprocessing.context import BaseContext
 from weakref import WeakSet
 
 from jupyter_client.kernelspec import KernelSpec
@@ -14,10 +15,24 @@ from jupyter_client.provisioning import LocalProvisioner
 
 from fmlib.orphans import end_with_parent
 
-FORKS = (
-    sys.platform == "linux"
-)  # elsewhere system libraries do not stand a fork; kernels import everything anew
+FORKS = sys.platform == "linux"  # elsewhere libraries do not stand a fork, and kernels import everything anew
+PRELOADED = "fmlib.preload"  # the module with all that notebooks import
 _kernels: "WeakSet[Kernel]" = WeakSet()
+
+
+def preload() -> None:
+    """Begin to import what the notebooks import, in the process that kernels are forked from; returns at once."""
+    if FORKS:
+        from multiprocessing import forkserver
+
+        _context()
+        forkserver.ensure_running()
+
+
+def _context() -> BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOADED])
+    return context
 
 
 class Kernel(AsyncKernelManager):
@@ -79,9 +94,7 @@ class Process:
     stdin = stdout = stderr = None
 
     def __init__(self, file: str, environment: dict[str, str], folder: str):
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["fmlib.preload"])
-        self._process = context.Process(target=serve, args=(file, environment, folder))
+        self._process = _context().Process(target=serve, args=(file, environment, folder))
         self._process.start()
         self.pid = self._process.pid
 

@@ -178,7 +178,7 @@ def _curves(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
 def gains(table: pd.DataFrame) -> Figure:
     """Paired differences in balanced accuracy with their intervals, by comparison and size (`few_images.gains`)."""
     with style.report():
-        figure, ax = plt.subplots(figsize=(9, 0.42 * len(table) + 1.8))
+        figure, ax = plt.subplots(figsize=(9, 0.42 * len(table) + 2.1))
         ax.grid(axis="x")
         ax.axvline(0, color=style.NEUTRAL, linewidth=1)
         looks = {"helps": style.GOOD, "hurts": style.BAD}
@@ -193,8 +193,8 @@ def gains(table: pd.DataFrame) -> Figure:
         ]
         ax.set_yticks(range(len(table)), names)
         ax.invert_yaxis()
-        ax.set_xlabel("Difference in balanced accuracy (95% t interval)")
-        figure.suptitle("Who helps at how many source images per class?", x=0.01, ha="left")
+        ax.set_xlabel("Difference in balanced accuracy\n(mean and 95% t interval over seeds)")
+        figure.suptitle("Which augmentation helps, by source images per class?", x=0.01, ha="left")
         return figure
 
 
