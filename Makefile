@@ -64,5 +64,5 @@ $(READY): pyproject.toml requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	test -x $(RUN) || $(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check uv==0.13.9
-	VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet -e '.[dev]'
+	VIRTUAL_ENV=.venv .venv/bin/uv pip install --quiet --compile-bytecode -e '.[dev]'
 	touch $@
