@@ -16,9 +16,10 @@ from fmlib.config import AutoencoderConfig
 KILLS = 20
 
 
-def train(config, training_now, epochs_begun) -> None:
+def train(config, home, training_now, epochs_begun) -> None:
     """What a child process does; it says when its first epoch begins."""
     torch.set_num_threads(1)
+    os.environ["FMLIB_HOME"] = home  # the process it is forked from may be older than this test
     epoch = training.Fit._epoch
 
     def announced(self, number, bar):
@@ -39,7 +40,7 @@ def start(home):
 
     def start(config):
         training_now = context.Event()
-        process = context.Process(target=train, args=(config, training_now, begun))
+        process = context.Process(target=train, args=(config, str(home), training_now, begun))
         process.start()
         return process, training_now
 
