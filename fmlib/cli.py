@@ -86,6 +86,7 @@ def audit(folder: Path, target: Path | None) -> None:
 
     found = audits.audit(folder)
     if target:
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
     click.echo(str(found))
 

@@ -74,6 +74,7 @@ def write(places: Sequence[Path], out: Path) -> None:
         one_set=one_set,
         tables=[table for split in SPLITS if (table := _table(reports, split, one_set))["groups"]],
     )
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
     write_text(Path(out), page)
 
 

@@ -119,11 +119,13 @@ def test_the_command_writes_the_page_or_exits_with_two(three, tmp_path, capsys):
 @needs_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_stands_alone_and_fits(three, tmp_path, width):
-    side_by_side.write(three, tmp_path / "page.html")
+    side_by_side.write(three, tmp_path / "new" / "page.html")
     with browser.Browser() as chromium:
-        visit = chromium.open((tmp_path / "page.html").as_uri(), width)
+        visit = chromium.open((tmp_path / "new" / "page.html").as_uri(), width)
         outside = [
-            url for url in visit.requests if not url.startswith(((tmp_path / "page.html").as_uri(), "data:"))
+            url
+            for url in visit.requests
+            if not url.startswith(((tmp_path / "new" / "page.html").as_uri(), "data:"))
         ]
         assert (visit.messages, visit.failures, outside) == ([], [], [])
         assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
