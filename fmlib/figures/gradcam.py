@@ -211,7 +211,7 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
                 points["share"], points["low"], points["high"], color=colour, alpha=0.18, linewidth=0
             )
     if table["kind"].iloc[0] == "deletion":
-        ax.legend(loc="upper right", fontsize=11)
+        ax.legend(loc="lower left", fontsize=11)
 
 
 def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
