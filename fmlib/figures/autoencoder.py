@@ -92,7 +92,8 @@ def dae_robustness(table: pd.DataFrame) -> Figure:
                 middle.plot(finite.level, finite.psnr, **look)
         left.set(xlabel="Noise (standard deviation)", ylabel="Accuracy", title="Classifier, noisy images")
         middle.set(xlabel="Noise (standard deviation)", ylabel="PSNR (dB)", title="Noisy images")
-        middle.legend(*left.get_legend_handles_labels(), loc="upper right", fontsize=10)  # where no curve runs
+        key = left.get_legend_handles_labels()
+        middle.legend(*key, loc="upper right", fontsize=10)  # where no curve runs
         _otherwise_damaged(right, table[table.damage != "noise"], names)
         figure.suptitle("Does denoising first help a classifier?", x=0.01, ha="left")
         n = int(table.n.iloc[0])
