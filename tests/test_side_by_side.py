@@ -119,14 +119,11 @@ def test_the_command_writes_the_page_or_exits_with_two(three, tmp_path, capsys):
 @needs_browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_stands_alone_and_fits(three, tmp_path, width):
-    side_by_side.write(three, tmp_path / "new" / "page.html")
+    page = tmp_path / "new" / "page.html"
+    side_by_side.write(three, page)
     with browser.Browser() as chromium:
-        visit = chromium.open((tmp_path / "new" / "page.html").as_uri(), width)
-        outside = [
-            url
-            for url in visit.requests
-            if not url.startswith(((tmp_path / "new" / "page.html").as_uri(), "data:"))
-        ]
+        visit = chromium.open(page.as_uri(), width)
+        outside = [url for url in visit.requests if not url.startswith((page.as_uri(), "data:"))]
         assert (visit.messages, visit.failures, outside) == ([], [], [])
         assert chromium.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if browser.AXE.is_file():
