@@ -79,7 +79,7 @@ def kill_kernels() -> None:
 
 
 class Forked(LocalProvisioner):
-    """Starts a kernel as a fork of a process that has imported what the notebooks need, so that none imports it anew."""
+    """Starts a kernel as a fork of a process that has imported what the notebooks need; none imports it anew."""
 
     async def launch_kernel(self, cmd: list[str], **settings):
         file = cmd[cmd.index("-f") + 1]
