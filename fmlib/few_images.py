@@ -15,7 +15,7 @@ from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.figures.style import label
 from fmlib.runs import Run
 from fmlib.stage import Stage
-from fmlib.studies import train_size
+from fmlib.studies import SMALL_BATCH, train_size
 
 MODEL, SIDE, BATCH = "dae-encoder", 32, 32
 EPOCHS, VALIDATED = 10, 200  # after each epoch, of several passes, a network is validated on so many images
@@ -57,7 +57,7 @@ def _passes(per_class: int, seen: float) -> int:
 def generator(stage: Stage, per_class: int, seed: int, model: str) -> AutoencoderConfig:
     """Return the VAE that learns from a seed's source images and from no other."""
     passes = _passes(per_class, GENERATOR_BUDGET * stage.profile.size_budget)
-    common = _few(stage, per_class, seed)
+    common = _few(stage, per_class, seed) | {"batch_size": SMALL_BATCH}
     return AutoencoderConfig(**common, model=model, passes=passes, latent=latent(model, SIDE))
 
 
@@ -94,7 +94,12 @@ def dae(stage: Stage) -> AutoencoderConfig:
     size = min(2 * stage.profile.study_size, train_size(stage, "grouped"))
     epochs = stage.profile.epochs(size, stage.profile.autoencoder_budget)
     return AutoencoderConfig(
-        data=stage.data_config, train_size=size, side=SIDE, epochs=epochs, seed=stage.seed
+        data=stage.data_config,
+        train_size=size,
+        side=SIDE,
+        epochs=epochs,
+        batch_size=SMALL_BATCH,
+        seed=stage.seed,
     )
 
 

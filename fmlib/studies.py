@@ -18,6 +18,11 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
+SMALL_BATCH = (
+    8  # images of an autoencoder's step: at so few images seen, many small steps restore best (validation)
+)
+UNET_RATE = 3e-3  # its learning rate, chosen on validation
+
 
 def train_size(stage: Stage, split: str) -> int:
     """Number of images that a split of the stage's data trains on."""
@@ -104,8 +109,15 @@ def autoencoder_config(stage: Stage, model: str) -> AutoencoderConfig:
 
     The U-Net, whose steps take longer and which needs fewer, sees half as many.
     """
-    common = _twice_the_study(stage, stage.profile.autoencoder_budget // (2 if model == "unet" else 1))
-    return AutoencoderConfig(**common, model=model, latent=latent(model, stage.profile.side))
+    unet = model == "unet"
+    common = _twice_the_study(stage, stage.profile.autoencoder_budget // (2 if unet else 1))
+    return AutoencoderConfig(
+        **common,
+        model=model,
+        latent=latent(model, stage.profile.side),
+        batch_size=SMALL_BATCH,
+        learning_rate=UNET_RATE if unet else None,
+    )
 
 
 def autoencoders(stage: Stage, *models: str) -> list[Run]:

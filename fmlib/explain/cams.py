@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ for whole batches: one forward pass, every class and both methods.
+"""Grad-CAM and Grad-CAM++ for whole batches: every class and both methods from one forward pass of each image.
 
 Grad-CAM: Selvaraju et al., arXiv 1610.02391. Grad-CAM++: Chattopadhay et al., arXiv 1710.11063.
 """
@@ -15,6 +15,7 @@ from fmlib.errors import UsageError
 from fmlib.explain.taps import Tap, tapped
 
 METHODS = ("gradcam", "gradcam++")
+TILE = 2**19  # px of images that a processor passes through a network at once: more fall out of its cache
 EPSILON = 1e-7  # pytorch-gradcam's, in the denominator of Grad-CAM++
 
 
@@ -51,7 +52,19 @@ class Explainer:
         if images.dim() != 4 or not images.is_floating_point():
             kind = f"{tuple(images.shape)} {images.dtype}".replace("torch.", "")
             raise UsageError(f"images are {kind}; Grad-CAM takes a float batch N 3 H W in [0, 1]")
-        logits, activations = self._forward(images.detach().to(self.device, self.dtype))
+        size = size or images.shape[-2:]
+        parts = [self._explain(part, size) for part in images.detach().split(self._at_once(images))]
+        maps = {method: torch.cat([part.maps[method] for part in parts]) for method in METHODS}
+        return Cams(maps, torch.cat([part.logits for part in parts]))
+
+    def _at_once(self, images: torch.Tensor) -> int:
+        """Return how many of the images are explained in one pass: on a GPU all of them."""
+        if self.device.type != "cpu":
+            return max(1, len(images))
+        return max(1, TILE // max(1, images.shape[-2] * images.shape[-1]))
+
+    def _explain(self, images: torch.Tensor, size: tuple[int, int]) -> Cams:
+        logits, activations = self._forward(images.to(self.device, self.dtype))
         single = torch.promote_types(activations.dtype, torch.float32)
         values = activations.detach().to(single)
         plain, plus = [], []
@@ -59,7 +72,6 @@ class Explainer:
             gradient = self._gradient(logits, activations, index).to(single)
             plain.append(_combine(gradient.mean((2, 3)), values))
             plus.append(_combine(_plus_weights(gradient, values), values))
-        size = size or images.shape[-2:]
         maps = [normalised(torch.stack(saliency, 1), size) for saliency in (plain, plus)]  # N C H W
         return Cams(dict(zip(METHODS, maps, strict=True)), logits.detach())
 
