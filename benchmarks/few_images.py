@@ -22,12 +22,14 @@ from fmlib.stage import Stage
 TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
 SIZES = (10, 25, 50, 100)  # source images per class
-SEARCHED = (25, 3)  # size and seeds of the search for the mixing
+SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
     {"way": "perturb", "share": 0.5, "until": 1.0},
     {"way": "perturb", "share": 0.25, "until": 1.0},
     {"way": "perturb", "share": 0.5, "until": 0.6},
     {"way": "interpolate", "share": 0.5, "until": 1.0},
+    {"way": "interpolate", "share": 0.25, "until": 1.0},
+    {"way": "mixture", "share": 0.5, "until": 1.0},
 )
 
 

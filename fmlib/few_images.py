@@ -17,12 +17,12 @@ from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
 
-MODEL, SIDE, BATCH = "dae-encoder", 32, 32
+MODEL, SIDE, BATCH = "dae-encoder", 32, 8
 EPOCHS, VALIDATED = 10, 200  # after each epoch, of several passes, a network is validated on so many images
 GENERATOR_BUDGET = 4 / 3  # images seen by a generator, in those seen by a classifier
 MIXING = {
     "way": "perturb",
-    "share": 0.5,
+    "share": 0.25,
     "until": 1.0,
 }  # chosen on validation: `benchmarks/few_images.py mixing`
 ARMS = ("none", "classic", "vae", "cvae", "classic+cvae")
