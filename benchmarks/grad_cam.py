@@ -1,6 +1,6 @@
 """Our batched Grad-CAM against the packages pytorch-gradcam and grad-cam: the same maps, and how many a second.
 
-    .venv/bin/python benchmarks/grad_cam.py [--images 512] [--sample 64] [--sides 64 224] [--device cpu]
+    .venv/bin/python benchmarks/grad_cam.py [--images 512] [--sample 64] [--sides 64 224] [--device cpu] [--keep]
 
 grad-cam is not among the requirements, for it wants another build of OpenCV. The script gives it an environment of
 its own, benchmarks/.venv, which looks up everything else in the project's, and runs there. The packages are timed on
@@ -21,6 +21,7 @@ from pathlib import Path
 import gradcam
 import numpy as np
 import torch
+from rows import record
 from torch import nn
 
 from fmlib import models
@@ -134,18 +135,17 @@ def compare_maps(names, count: int, side: int, device: str) -> None:
             print(f"{name}, {method}, {count} images at {side} px: largest difference {words}", flush=True)
 
 
-def compare_speed(side: int, count: int, sample: int, device: str) -> None:
-    """Print the speeds for one map and for all four maps of each image, ResNet-18."""
+def compare_speed(side: int, count: int, sample: int, device: str, keep: bool) -> None:
+    """Record the speeds for one map and for all four maps of each image, ResNet-18."""
     model, images = _random("resnet18", side, count, device)
     four = [(method, index) for method in METHODS for index in (0, 1)]
     for case, pairs in {"all four maps": four, "one map": four[1:2]}.items():
         speed, _ = timed(ours, model, images, pairs)
-        print(f"{side} px, {case}: ours {speed:.1f} maps/s over {count} images", flush=True)
         for name, draw in OTHERS.items():
             other, _ = timed(draw, model, images[:sample], pairs)
-            print(
-                f"    {name} {other:.1f} maps/s, ratio {speed / other:.1f} (asked: {ASKED[name]})", flush=True
-            )
+            setting = f"ResNet-18, {side} px, {case}, {name}"
+            rates = (f"{rate:.0f} maps/s" for rate in (speed, other))
+            record("class activation maps", setting, *rates, speed / other, f"≥ {ASKED[name]}", keep)
 
 
 def _random(name: str, side: int, count: int, device: str) -> tuple[models.Classifier, torch.Tensor]:
@@ -169,12 +169,13 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=64)
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 224])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     in_own_environment()
     sample = min(options.sample, options.images)
     compare_maps(ARCHITECTURES, sample, min(options.sides), options.device)
     for side in options.sides:
-        compare_speed(side, options.images, sample, options.device)
+        compare_speed(side, options.images, sample, options.device, options.keep)
 
 
 if __name__ == "__main__":
