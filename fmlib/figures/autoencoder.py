@@ -194,6 +194,7 @@ def gains(table: pd.DataFrame) -> Figure:
         ]
         ax.set_yticks(range(len(table)), names)
         ax.invert_yaxis()
+        ax.locator_params(axis="x", nbins=4)
         ax.set_xlabel("Difference in balanced accuracy\n(mean and 95% t interval over seeds)")
         figure.suptitle("Which augmentation helps, by source images per class?", x=0.01, ha="left")
         return figure
