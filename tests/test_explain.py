@@ -18,6 +18,7 @@ from fmlib.explain import (
     METHODS,
     Contrast,
     bands,
+    cams,
     coloured,
     explainer,
     faithfulness,
@@ -275,6 +276,23 @@ def test_a_batch_of_one_another_size_and_a_class_for_each_image():
     assert several.maps["gradcam"].shape == (3, 2, 20, 20) and one.of("gradcam++", 0).shape == (1, 64, 64)
     mixed = several.of("gradcam", torch.tensor([0, 1, 0]))
     assert torch.equal(mixed[1], several.of("gradcam", 1)[1])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5])
+def test_a_batch_larger_than_what_fits_the_cache_is_explained_in_parts_with_the_same_maps(
+    monkeypatch, at_once
+):
+    model, images, passes = Tiny(), torch.rand(5, 3, 8, 8), []
+    with explainer(model) as explain:
+        whole = explain(images)
+    monkeypatch.setattr(cams, "TILE", at_once * 8 * 8)
+    model.register_forward_pre_hook(lambda module, inputs: passes.append(len(inputs[0])))
+    with explainer(model) as explain:
+        parts = explain(images)
+    assert passes == [len(part) for part in images.split(at_once)]
+    assert torch.allclose(parts.logits, whole.logits, atol=1e-6)
+    for method in METHODS:
+        assert torch.allclose(parts.maps[method], whole.maps[method], atol=1e-5)
 
 
 def test_every_misuse_has_one_clear_message():
