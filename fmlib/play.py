@@ -141,13 +141,14 @@ def changed_picture(runs: Sequence[Run], images: np.ndarray) -> Playground:
 
 def noise(dae: Run, classifier: Run, images: np.ndarray, seed: int) -> Playground:
     """Add noise to a picture and see what the DAE restores and the classifier says; images uint8 N side side 3."""
+    denoiser = dae.model()
 
     def draw(picture: int, sigma: float) -> Figure:
         clean = to_float(images[picture : picture + 1])
         noisy = damage.noisy(images[picture : picture + 1], sigma, seed)
         rows = {"clean": clean, "noisy": noisy}
-        rows |= {"noisy, restored": damage.apply(attention.model(dae), noisy)}
-        rows |= {"clean, restored": damage.apply(attention.model(dae), clean)}
+        rows |= {"noisy, restored": damage.apply(denoiser, noisy)}
+        rows |= {"clean, restored": damage.apply(denoiser, clean)}
         shown = [
             (_described(name, image, clean), image[0].permute(1, 2, 0).numpy())
             for name, image in rows.items()

@@ -115,13 +115,17 @@ def test_the_threshold_moves_the_confusion_matrix():
 
 
 def test_noise_is_that_of_the_slider(images, classifier):
-    playground = play.noise(
-        StandIn("dae", better_autoencoders.build("dae", SIDE, 8)), classifier, images, seed=0
-    )
+    dae = better_autoencoders.build("dae", SIDE, 8).eval()
+    playground = play.noise(StandIn("dae", dae), classifier, images, seed=0)
     assert moved(playground, sigma=0.0)
     figure = playground.draw(picture=0, sigma=0.0)
-    clean, noisy = (ax.images[0].get_array() for ax in figure.axes[:2])
+    clean, noisy, *restored = (ax.images[0].get_array() for ax in figure.axes)
     np.testing.assert_array_equal(clean, noisy)
+    with torch.inference_mode():
+        whole = dae(torch.from_numpy(images[:1]).permute(0, 3, 1, 2).float() / 255)[0].permute(1, 2, 0)
+    assert len(restored) == 2
+    for image in restored:
+        np.testing.assert_allclose(image, whole.numpy(), atol=0.01)
     plt.close("all")
 
 
