@@ -17,7 +17,7 @@ from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
 
-MODEL, SIDE, BATCH = "dae-encoder", 32, 8
+MODEL, SIDE = "dae-encoder", 32
 EPOCHS, VALIDATED = 10, 200  # after each epoch, of several passes, a network is validated on so many images
 GENERATOR_BUDGET = 4 / 3  # images seen by a generator, in those seen by a classifier
 MIXING = {
@@ -44,7 +44,7 @@ def _few(stage: Stage, per_class: int, seed: int) -> dict:
         "validation_size": VALIDATED,
         "side": SIDE,
         "epochs": EPOCHS,
-        "batch_size": BATCH,
+        "batch_size": SMALL_BATCH,
         "seed": stage.seed + seed,
     }
 
@@ -57,7 +57,7 @@ def _passes(per_class: int, seen: float) -> int:
 def generator(stage: Stage, per_class: int, seed: int, model: str) -> AutoencoderConfig:
     """Return the VAE that learns from a seed's source images and from no other."""
     passes = _passes(per_class, GENERATOR_BUDGET * stage.profile.size_budget)
-    common = _few(stage, per_class, seed) | {"batch_size": SMALL_BATCH}
+    common = _few(stage, per_class, seed)
     return AutoencoderConfig(**common, model=model, passes=passes, latent=latent(model, SIDE))
 
 

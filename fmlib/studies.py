@@ -18,10 +18,8 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-SMALL_BATCH = (
-    8  # images of an autoencoder's step: at so few images seen, many small steps restore best (validation)
-)
-UNET_RATE = 3e-3  # its learning rate, chosen on validation
+SMALL_BATCH = 8  # of autoencoders and of the studies on few images: where few are seen, many small steps pay
+UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
 
 def train_size(stage: Stage, split: str) -> int:
