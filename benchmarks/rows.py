@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from fmlib.environment import commit, environment
 from fmlib.files import write_text
 from fmlib.readme import with_table
 from fmlib.store import write_table
+from fmlib.training import precision
 
 RESULTS = Path(__file__).with_name("results.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -21,7 +23,7 @@ COLUMNS = ["benchmark", "setting", "ours", "against", "ratio", "asked", "commit"
 def record(
     benchmark: str, setting: str, ours: str, against: str, ratio: float, asked: str, keep: bool
 ) -> None:
-    """Print a measurement; with `keep`, also put it into the table, in the place of an earlier one of that setting.
+    """Print a measurement; with `keep`, put it into the table, in the place of an earlier one on such a machine.
 
     Args:
         ours, against: what was measured on either side, with units.
@@ -32,13 +34,19 @@ def record(
     )
     if not keep:
         return
-    facts = environment()
-    machine = f"{facts['cpu_count']} CPUs, {facts['device']}, {facts['torch_threads']} threads"
+    machine = _machine()
     values = [benchmark, setting, ours, against, round(ratio, 2), asked, commit(), _today(), machine]
     old = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame(columns=COLUMNS)
-    old = old[(old.benchmark != benchmark) | (old.setting != setting)]
+    old = old[(old.benchmark != benchmark) | (old.setting != setting) | (old.machine != machine)]
     rows = [*old.to_dict("records"), dict(zip(COLUMNS, values, strict=True))]
     write_table(pd.DataFrame(rows, columns=COLUMNS), RESULTS)
+
+
+def _machine() -> str:
+    """Name what speeds depend on: processors, device, threads, and the precision that training runs in."""
+    facts = environment()
+    way = precision(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    return f"{facts['cpu_count']} CPUs, {facts['device']}, {facts['torch_threads']} threads, trains in {way}"
 
 
 def _today() -> str:
@@ -46,14 +54,18 @@ def _today() -> str:
 
 
 def markdown(rows: pd.DataFrame) -> str:
-    """Return the rows as a Markdown table."""
+    """Return the rows as Markdown tables, one for each machine."""
+    return "\n\n".join(_measured_on(machine, part) for machine, part in rows.groupby("machine"))
+
+
+def _measured_on(machine: str, rows: pd.DataFrame) -> str:
     shown = rows[["benchmark", "setting", "ours", "against", "ratio", "asked"]].sort_values(
         ["benchmark", "setting"], kind="stable"
     )
     lines = [f"| {' | '.join(shown.columns)} |", "|---" * len(shown.columns) + "|"]
     lines += [f"| {' | '.join(map(str, row))} |" for row in shown.itertuples(index=False)]
     dates = " and ".join(sorted({str(rows.date.min()), str(rows.date.max())}))
-    return "\n".join([*lines, "", f"Measured {dates} on {' / '.join(sorted(set(rows.machine)))}."])
+    return "\n".join([f"Measured {dates} on {machine}:", "", *lines])
 
 
 def main() -> None:

@@ -57,5 +57,6 @@ def sharp_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses
 
 def objective(config: AutoencoderConfig) -> Objective:
     """Return the loss that an autoencoder of this configuration minimises."""
-    objectives = {"dae": denoising(config.noise), "unet": denoising(config.noise)}
-    return objectives.get(config.model) or {"vae": negative_elbo, "cvae": sharp_elbo}[config.model]
+    denoiser = denoising(config.noise)
+    objectives = {"dae": denoiser, "unet": denoiser, "vae": negative_elbo, "cvae": sharp_elbo}
+    return objectives[config.model]

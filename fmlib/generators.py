@@ -46,9 +46,8 @@ def taught(stage: Stage, seed: int, contenders: tuple) -> dict[str, ClassifierCo
     source = studies.autoencoder_config(stage, "vae")
     common = {"data": source.data, "side": source.side, "train_size": source.train_size}
     epochs = stage.profile.epochs(source.train_size, stage.profile.study_budget)
-    base = ClassifierConfig(
-        **common, model=few_images.MODEL, epochs=epochs, augmentation="none", seed=stage.seed + seed
-    )
+    common |= {"epochs": epochs, "batch_size": studies.SMALL_BATCH, "seed": stage.seed + seed}
+    base = ClassifierConfig(**common, model=few_images.MODEL, augmentation="none")
     made = {
         f"{model}, {way}": Generated(autoencoder=studies.autoencoder_config(stage, model), way=way, share=1.0)
         for model, way in contenders
