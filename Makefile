@@ -7,7 +7,7 @@ PYTHON ?= python3
 DATASET ?= synthetic
 PROFILE ?= quick
 SEED ?= 0
-JOBS ?= 1
+JOBS ?=
 EXTERNAL ?=
 OUT ?=
 DIR ?=
@@ -22,7 +22,7 @@ help: ## this list
 	@echo '              [OUT=DIR] [JOBS=N] [SEED=N]'
 
 report: $(READY) ## run the six notebooks and build the site (site/, or OUT=DIR)
-	$(RUN) -m fmlib report --dataset "$(DATASET)" --profile "$(PROFILE)" --seed "$(SEED)" --jobs "$(JOBS)" \
+	$(RUN) -m fmlib report --dataset "$(DATASET)" --profile "$(PROFILE)" --seed "$(SEED)" $(if $(JOBS),--jobs "$(JOBS)") \
 		$(foreach folder,$(EXTERNAL),--external "$(folder)") $(if $(OUT),--out "$(OUT)")
 
 test: $(READY) ## run the tests

@@ -38,7 +38,9 @@ def cli() -> None:
     "--out", type=click.Path(path_type=Path), help="Put everything there, not in site/ and figures/."
 )
 @click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Notebooks run at once."
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Notebooks run at once; by default two on several cores, one on a GPU.",
 )
 @click.option("--only", default="", help="Run these notebooks only, as 02,05.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
@@ -58,7 +60,7 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
         seed=seed,
         external=tuple(str(Path(folder).expanduser().resolve()) for folder in external),
         out=out,
-        jobs=jobs,
+        **({"jobs": jobs} if jobs else {}),
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
         cell_limit=cell_limit,
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -28,6 +28,14 @@ from fmlib.privacy import scrub
 from fmlib.stage import Stage
 
 
+def jobs_at_once() -> int:
+    """Return how many notebooks run at once unless told: two on several cores, whom one leaves half idle.
+
+    On a GPU it is one, so that no two have to share its memory.
+    """
+    return 2 if torch.get_num_threads() > 1 and not torch.cuda.is_available() else 1
+
+
 @dataclass(frozen=True)
 class Request:
     """What to report on and where to put it; see the command line's help for the meaning of each."""
@@ -37,7 +45,7 @@ class Request:
     seed: int = 0
     external: tuple[str, ...] = ()
     out: Path | None = None
-    jobs: int = 1
+    jobs: int = field(default_factory=jobs_at_once)
     only: tuple[str, ...] = ()
     cell_limit: int | None = None
 

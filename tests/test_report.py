@@ -40,7 +40,8 @@ def pictures(tmp_path, monkeypatch) -> Path:
 
 
 def small(pictures: Path, **more) -> Request:
-    return Request(dataset=str(pictures), profile="smoke", out=pictures.parent / "site", **more)
+    settings = {"profile": "smoke", "out": pictures.parent / "site", "jobs": 1} | more
+    return Request(dataset=str(pictures), **settings)
 
 
 def build(request: Request, *sources: str, names=("01_data",)) -> list[notebooks.Failure]:
@@ -326,3 +327,10 @@ def test_figures_are_copied_beside_the_site_where_they_go_elsewhere(tmp_path):
     report.bring_figures(source, target)
     assert [path.name for path in target.iterdir()] == ["new.png"]
     shutil.rmtree(source)
+
+
+@pytest.mark.parametrize(("threads", "gpu", "expected"), [(1, False, 1), (8, False, 2), (8, True, 1)])
+def test_two_notebooks_run_at_once_where_there_are_cores_and_no_gpu(monkeypatch, threads, gpu, expected):
+    monkeypatch.setattr(report.torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(report.torch.cuda, "is_available", lambda: gpu)
+    assert Request().jobs == expected and Request(jobs=3).jobs == 3
