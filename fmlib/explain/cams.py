@@ -17,6 +17,9 @@ from fmlib.explain.taps import Tap, tapped
 METHODS = ("gradcam", "gradcam++")
 TILE = 2**19  # px of images that a processor passes through a network at once: more fall out of its cache
 EPSILON = 1e-7  # pytorch-gradcam's, in the denominator of Grad-CAM++
+CANCELLED = (
+    0.1  # of the size of a denominator's terms: what is left of it below that, rounding may have decided
+)
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,34 @@ class Explainer:
         return max(1, TILE // max(1, images.shape[-2] * images.shape[-1]))
 
     def _explain(self, images: torch.Tensor, size: tuple[int, int]) -> Cams:
+        """Explain images in one pass, and those alone whose maps would change with what else is in the batch.
+
+        Sums round otherwise in a batch than in one image's own pass, which is how pytorch-gradcam works. Where a
+        denominator of Grad-CAM++ nearly cancels (as in AlexNet's, whose gradients differ from cell to cell), that
+        is all that the map shows.
+        """
+        cams, fragile = self._pass(images, size)
+        for row in torch.nonzero(fragile)[:, 0].tolist() if len(images) > 1 else ():
+            alone, _ = self._pass(images[row : row + 1], size)
+            for method in METHODS:
+                cams.maps[method][row] = alone.maps[method][0]
+        return cams
+
+    def _pass(self, images: torch.Tensor, size: tuple[int, int]) -> tuple[Cams, torch.Tensor]:
+        """Explain images together; also return whose maps hang on rounding, bool N."""
         logits, activations = self._forward(images.to(self.device, self.dtype))
         single = torch.promote_types(activations.dtype, torch.float32)
         values = activations.detach().to(single)
         plain, plus = [], []
+        fragile = torch.zeros(len(images), dtype=torch.bool, device=self.device)
         for index in range(logits.shape[1]):
             gradient = self._gradient(logits, activations, index).to(single)
             plain.append(_combine(gradient.mean((2, 3)), values))
-            plus.append(_combine(_plus_weights(gradient, values), values))
+            weights, hanging = _plus_weights(gradient, values)
+            plus.append(_combine(weights, values))
+            fragile |= hanging
         maps = [normalised(torch.stack(saliency, 1), size) for saliency in (plain, plus)]  # N C H W
-        return Cams(dict(zip(METHODS, maps, strict=True)), logits.detach())
+        return Cams(dict(zip(METHODS, maps, strict=True)), logits.detach()), fragile
 
     def _forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         self._tap.activations = None
@@ -101,17 +122,24 @@ def _combine(weights: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
     return torch.einsum("nk,nkhw->nhw", weights, activations).relu()
 
 
-def _plus_weights(gradient: torch.Tensor, activations: torch.Tensor) -> torch.Tensor:
-    """Grad-CAM++'s weight of every feature map, N K.
+def _plus_weights(gradient: torch.Tensor, activations: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Grad-CAM++'s weight of every feature map, N K, and in which images one hangs on rounding, bool N.
 
     The paper's factor exp(score) is one positive number per image, which the normalisation of the map divides
-    out again; it is left out, so that no logit is too large.
+    out again; it is left out, so that no logit is too large. Everything else is added in pytorch-gradcam's order.
     """
-    square = gradient.square()
-    mass = (activations * square * gradient).sum((2, 3), keepdim=True)
-    below = 2 * square + mass
+    square, positive = gradient.square(), gradient.relu()
+    terms = activations * (square * gradient)
+    below = 2 * square + _over_cells(terms)[..., None, None]
     alpha = square / (below.where(below != 0, 1) + EPSILON)
-    return (alpha.nan_to_num(0, 0, 0) * gradient.relu()).sum((2, 3))
+    size = 2 * square + _over_cells(terms.abs())[..., None, None]
+    cancelled = (below.abs() < CANCELLED * size) & (gradient > 0)
+    return _over_cells(alpha.nan_to_num(0, 0, 0) * positive), cancelled.flatten(1).any(1)
+
+
+def _over_cells(values: torch.Tensor) -> torch.Tensor:
+    """Sum over the cells of each feature map: N K h w -> N K."""
+    return values.flatten(2).sum(2)
 
 
 def normalised(saliency: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
