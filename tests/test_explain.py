@@ -96,17 +96,20 @@ def test_batched_maps_equal_those_of_pytorch_gradcam(name):
     images, classes = torch.rand(64, 3, SIDE, SIDE), torch.arange(64) % 2
     with explainer(model, layer_used_once(model)) as explain:
         cams = explain(images)
+    few = slice(16)  # in double precision, which takes long
     with explainer(exact, layer_used_once(exact)) as explain:
-        exact_cams = explain(images.double())
+        exact_cams = explain(images[few].double())
     for method in METHODS:
         theirs = package_maps(model, layer_used_once(model), images, method, classes.tolist())
-        truth = package_maps(exact, layer_used_once(exact), images.double(), method, classes.tolist())
+        truth = package_maps(
+            exact, layer_used_once(exact), images[few].double(), method, classes[few].tolist()
+        )
         for mine, wanted, apart in (
             (cams.of(method, classes).numpy(), theirs, 1e-4),
-            (exact_cams.of(method, classes).numpy(), truth, 1e-6),
+            (exact_cams.of(method, classes[few]).numpy(), truth, 1e-6),
         ):
             finite = np.isfinite(wanted).all((1, 2))
-            assert finite.sum() > 32
+            assert finite.mean() > 0.5
             np.testing.assert_allclose(mine[finite], wanted[finite], rtol=0, atol=apart)
             assert (mine[~finite] == 0).all()
 

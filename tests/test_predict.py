@@ -198,6 +198,17 @@ def test_a_pickle_is_refused_and_not_run(home, tmp_path, capsys, write):
     assert not (tmp_path / "trace").exists()
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_no_pickle(tmp_path):
+    path = tmp_path / "model.safetensors"
+    for length in range(256):
+        save_file({"weight": torch.zeros(2)}, path, {"note": "x" * length})
+        if path.read_bytes()[0] == 0x80:
+            break
+    assert path.read_bytes()[0] == 0x80
+    with pytest.raises(UsageError, match="not what they are for"):
+        modelfile.load(path)
+
+
 def test_a_file_that_is_no_whole_exported_model_is_named(run, exported, tmp_path):
     whole = exported.read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
