@@ -35,10 +35,9 @@ def compared(curves: pd.DataFrame) -> list[dict]:
             area = interval(part["area"], part["group"])
             for over in attention.ORDERS[len(attention.METHODS) :]:
                 value, low, high = advantage(curves, kind, over, method)
-                better = low > 0
                 rows.append(
                     {"kind": kind, "maps": method, "area": area[0], "area_low": area[1], "area_high": area[2]}
-                    | {"over": over, "advantage": value, "low": low, "high": high, "better": better}
+                    | {"over": over, "advantage": value, "low": low, "high": high}
                 )
     return rows
 

@@ -60,7 +60,7 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
         seed=seed,
         external=tuple(str(Path(folder).expanduser().resolve()) for folder in external),
         out=out,
-        **({"jobs": jobs} if jobs else {}),
+        jobs=jobs or reports.jobs_at_once(),
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
         cell_limit=cell_limit,
     )

@@ -115,9 +115,7 @@ def _of_file(path: Path) -> Trained:
 
 def _metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
-        beginning = file.read(
-            9
-        )  # of safetensors: the header's length in 8 bytes, of any value, then the header
+        beginning = file.read(9)  # of safetensors: 8 bytes of any value, the header's length, then the header
     if beginning.startswith(PICKLES) and beginning[8:] != b"{":
         raise UsageError(
             f"{str(path)!r} is a pickle, as torch.save writes it; opening one can run whatever code is in it, so "

@@ -18,7 +18,9 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-SMALL_BATCH = 8  # of autoencoders and of the studies on few images: where few are seen, many small steps pay
+SMALL_BATCH = (
+    8  # of autoencoders, judges of their images, studies on few: where few are seen, small steps pay
+)
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
 

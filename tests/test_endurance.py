@@ -49,15 +49,14 @@ def test_a_thousand_cam_batches():
 def test_two_hundred_trainings(tmp_path):
     images = torch.randint(0, 256, (24, 32, 32, 3), dtype=torch.uint8).numpy()
     labels = torch.arange(24).remainder(2).numpy()
-    config = ClassifierConfig(
-        model="dae-encoder", side=32, epochs=1, batch_size=12
-    )  # 1.6 MB, whose leaks would show
+    small = "dae-encoder"  # 1.6 MB of weights: that many leaks of them would show
+    config = ClassifierConfig(model=small, side=32, epochs=1, batch_size=12)
 
     def train(number: int) -> None:
         folder = tmp_path / str(number)
         folder.mkdir()
         batches = Batches(images, labels, np.arange(24), 12, seed=number)
-        training.Fit(models.build(config.model, side=32), config, batches, batches, folder).run()
+        training.Fit(models.build(small, side=32), config, batches, batches, folder).run()
         shutil.rmtree(folder)
 
     megabytes, files = grown(train, 200, 30)

@@ -17,9 +17,7 @@ from fmlib.explain.taps import Tap, tapped
 METHODS = ("gradcam", "gradcam++")
 TILE = 2**19  # px of images that a processor passes through a network at once: more fall out of its cache
 EPSILON = 1e-7  # pytorch-gradcam's, in the denominator of Grad-CAM++
-CANCELLED = (
-    0.1  # of the size of a denominator's terms: what is left of it below that, rounding may have decided
-)
+CANCELLED = 0.1  # share of its terms' size below which rounding may have decided a denominator
 
 
 @dataclass(frozen=True)
