@@ -18,9 +18,7 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-SMALL_BATCH = (
-    8  # of autoencoders, judges of their images, studies on few: where few are seen, small steps pay
-)
+SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
 
