@@ -33,7 +33,7 @@ def compared(curves: pd.DataFrame) -> list[dict]:
         for method in attention.METHODS:
             part = of_kind[of_kind["maps"] == method]
             area = interval(part["area"], part["group"])
-            for over in attention.ORDERS[len(attention.METHODS) :]:
+            for over in attention.RIVALS:
                 value, low, high = advantage(curves, kind, over, method)
                 rows.append(
                     {"kind": kind, "maps": method, "area": area[0], "area_low": area[1], "area_high": area[2]}

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fmlib.explain import METHODS, Contrast, bands, explainer, faithfulness, measures, sanity
+from fmlib.explain.cams import normalised
 from fmlib.explain.taps import tapped
 from fmlib.faces import Faces
 from fmlib.fingerprints import digest
@@ -18,7 +19,8 @@ from fmlib.tables import remembered
 BATCH = 64
 RANDOM = "random weights"
 CENTRE = "centre prior"
-ORDERS = (*METHODS, "random order", CENTRE)  # in which pixels go and come
+RIVALS = ("random map", "random order", CENTRE)  # orders that do not look at the image
+ORDERS = (*METHODS, *RIVALS)  # in which pixels go and come
 UNTRAINED = 64  # images for the random-weights model, whose mean hardly depends on them
 
 
@@ -49,7 +51,10 @@ def prior(faces: Faces) -> pd.DataFrame:
 
 def cells(run: Run, faces: Faces) -> tuple[int, int]:
     """Rows and columns of the run's maps before they are enlarged."""
-    network = model(run)
+    return _cells(model(run), faces)
+
+
+def _cells(network: nn.Module, faces: Faces) -> tuple[int, int]:
     with tapped(network) as tap:
         network(faces.images[:1].to(next(network.parameters()).device))
         return tuple(tap.activations.shape[-2:])
@@ -137,10 +142,20 @@ def _mean_maps(maps: Tensor, faces: Faces, method: str) -> pd.DataFrame:
 
 
 def _orders(model: nn.Module, faces: Faces) -> dict[str, Tensor]:
-    """Maps N side side that put the pixels of every image in order."""
-    shape = (len(faces.rows), faces.side, faces.side)
-    random = torch.rand(shape, generator=torch.Generator().manual_seed(0))
-    return {**_maps(model, faces), ORDERS[2]: random, CENTRE: measures.centre_prior(faces.side).expand(shape)}
+    """Maps N side side that put the pixels of every image in order.
+
+    The random map has random numbers in the cells of the model's own maps, enlarged like those: it takes away areas
+    of the same kind. A random order takes single pixels, and what is left between them is noise to a network.
+    """
+    count, side = len(faces.rows), faces.side
+    generator = torch.Generator().manual_seed(0)
+    blocks = torch.rand((count, 1, *_cells(model, faces)), generator=generator)
+    rivals = (
+        normalised(blocks, (side, side))[:, 0],
+        torch.rand((count, side, side), generator=generator),
+        measures.centre_prior(side).expand(count, side, side),
+    )
+    return {**_maps(model, faces), **dict(zip(RIVALS, rivals, strict=True))}
 
 
 def _curves(model: nn.Module, faces: Faces, steps: int) -> pd.DataFrame:

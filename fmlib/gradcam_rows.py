@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from fmlib.attention import CENTRE, ORDERS, RANDOM
+from fmlib.attention import CENTRE, RANDOM, RIVALS
 from fmlib.explain.tables import advantage, areas, interval
 from fmlib.runs import Run
 from fmlib.stage import Stage
@@ -28,7 +28,7 @@ def curves(stage: Stage, run: Run, table: pd.DataFrame, view: str) -> None:
         _row(stage, run, f"{kind}_auc{_ending(maps)}", part["area"], part["group"], view)
     n = table["image"].nunique()
     for kind in table["kind"].unique():
-        for over in ORDERS[2:]:
+        for over in RIVALS:
             gain = advantage(table, kind, over)
             _write(stage, run, f"{kind}_advantage_over{_ending(over)}", gain, n, view)
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from fmlib.attention import CENTRE, ORDERS, cells, itself
+from fmlib.attention import CENTRE, RIVALS, cells, itself
 from fmlib.explain.tables import advantage, gap, interval, sentence
 from fmlib.faces import Faces
 from fmlib.figures.style import label
@@ -99,7 +99,7 @@ def faithful(curves: dict[str, pd.DataFrame]) -> str:
     """For how many models the Grad-CAM order beats a random one and the centre prior, intervals considered."""
     lines = []
     for kind, verb in (("deletion", "taking away"), ("insertion", "bringing back")):
-        for over in ORDERS[2:]:
+        for over in RIVALS:
             lows = {model: advantage(table, kind, over)[1] for model, table in curves.items()}
             better = [label(model) for model, low in lows.items() if low > 0]
             who = f"{len(better)} of {len(lows)} models" + (f" ({', '.join(better)})" if better else "")

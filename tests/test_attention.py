@@ -105,7 +105,8 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     curves = {run.config.model: attention.curves(run, faces.first(6), 3) for run in fakes}
     cascades = {run.config.model: attention.cascade(run, faces.first(6), 2) for run in fakes}
     assert isinstance(figures.gradcam_faithfulness(curves, cascades, "alexnet"), Figure)
-    assert readings.faithful(curves).count("\n") == 3 and "ResNet-18" in readings.sanity(cascades)
+    assert set(curves["alexnet"]["maps"]) == set(attention.ORDERS)
+    assert readings.faithful(curves).count("\n") == 5 and "ResNet-18" in readings.sanity(cascades)
     confidence = attention.confidence(fakes[0], faces.first(6))
     assert "ROAD" in readings.confident(confidence)
 
@@ -127,6 +128,15 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     assert ("centre prior", "border_energy") in rows and ("resnet18", "border_energy") in rows
     assert (("resnet18", "pointing_game") in rows) == faces.known == (("resnet18", "energy_inside") in rows)
     assert all(row["low"] <= row["value"] <= row["high"] for row in stage.rows)
+
+
+def test_a_random_map_is_as_coarse_as_the_models_own(faces, fakes):
+    orders = attention._orders(attention.model(fakes[0]), faces)
+    steps = {name: (maps[:, 1:] - maps[:, :-1]).abs().mean().item() for name, maps in orders.items()}
+    assert steps["random map"] < 0.1 < 0.3 < steps["random order"]
+    assert orders["random map"].flatten(1).unique(dim=0).shape[0] == len(
+        faces.rows
+    )  # another for every image
 
 
 def test_maps_that_lie_on_smeared_borders_are_noticed(faces):

@@ -1,5 +1,6 @@
 """Figures of the Grad-CAM stage: single faces, where the maps lie, and whether the models use what they show."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,14 @@ from fmlib.figures import style
 
 COLUMNS = ("Input", "Grad-CAM", "overlaid", "Grad-CAM++", "overlaid")
 MARKS = {"gradcam": "o", "gradcam++": "s", "random weights": "x"}
-LINES = {"gradcam": "-", "gradcam++": "--", "random order": ":", "centre prior": "-."}
+LINES = {
+    "gradcam": "-",
+    "gradcam++": "--",
+    "random map": (0, (6, 1.5)),
+    "random order": ":",
+    "centre prior": "-.",
+}
+FILLS = {"random map": "full", "random order": "left", "centre prior": "none"}  # of a mark, by the rival
 
 
 def gradcam_mask(strips: Sequence) -> Figure:
@@ -205,8 +213,8 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
         area = areas(part)["area"].mean()
         colour = style.colour(maps) if maps in ("gradcam", "gradcam++") else style.NEUTRAL
         name = f"{style.label(maps)}: area {area:.2f}"
-        ax.plot(points["share"], points["mean"], LINES[maps], color=colour, label=name)
-        if maps in ("gradcam", "random order"):
+        ax.plot(points["share"], points["mean"], linestyle=LINES[maps], color=colour, label=name)
+        if maps in ("gradcam", "random map"):
             ax.fill_between(
                 points["share"], points["low"], points["high"], color=colour, alpha=0.18, linewidth=0
             )
@@ -217,14 +225,13 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
 def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
     marks = {"deletion": "v", "insertion": "^"}
     for place, (model, table) in enumerate(curves.items()):
-        for step, (kind, over) in enumerate((k, o) for k in marks for o in ("random order", "centre prior")):
+        for step, (kind, over) in enumerate(itertools.product(marks, FILLS)):
             mean, low, high = advantage(table, kind, over)
-            y, face = place + (step - 1.5) * 0.18, style.colour(model) if over == "random order" else "white"
-            ax.plot([low, high], [y, y], color=style.colour(model), linewidth=2)
-            ax.plot(mean, y, marks[kind], color=style.colour(model), markerfacecolor=face)
-    for kind, mark in marks.items():
-        for over, face in (("random order", "#222222"), ("centre prior", "white")):
-            ax.plot([], [], mark, color="#222222", markerfacecolor=face, label=f"{kind}, over {over}")
+            y, colour = place + (step - 2.5) * 0.13, style.colour(model)
+            ax.plot([low, high], [y, y], color=colour, linewidth=2)
+            ax.plot(mean, y, marks[kind], color=colour, fillstyle=FILLS[over])
+    for kind, over in itertools.product(marks, FILLS):
+        ax.plot([], [], marks[kind], color="#222222", fillstyle=FILLS[over], label=f"{kind}, over {over}")
     ax.axvline(0, color=style.NEUTRAL)
     ax.set_yticks(range(len(curves)), [style.label(model) for model in curves])
     ax.set(
