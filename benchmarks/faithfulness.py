@@ -4,7 +4,7 @@
 
 Report 05 draws them for a few images, to be done in seconds; here every architecture is measured on as many of the
 clean view and of the test view as are asked for. Models that are not stored yet are trained. Writes
-figures/face-mask-12k/gradcam_faithfulness.csv.
+figures/face-mask-12k/gradcam_faithfulness.csv, and the figure of that name on the clean view.
 """
 
 import argparse
@@ -16,12 +16,15 @@ from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.explain.faithfulness import STEPS
 from fmlib.explain.tables import advantage, areas, interval
-from fmlib.faces import sample
+from fmlib.faces import Faces, sample
+from fmlib.figures import style
+from fmlib.figures.gradcam import gradcam_faithfulness
 from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.store import write_table
 
 TARGET = REPO / "figures" / "face-mask-12k" / "gradcam_faithfulness.csv"
+CASCADED = 32  # images whose maps are followed while weights turn random
 KINDS = ("deletion", "insertion")
 
 
@@ -42,13 +45,18 @@ def compared(curves: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def measured(stage: Stage, run: Run, view: str, count: int) -> pd.DataFrame:
+def measured(run: Run, view: str, faces: Faces) -> pd.DataFrame:
     """Every comparison of one run on one view."""
-    rows = splits.views(stage.data.manifest)[view]
-    faces = sample(stage.data, rows, stage.profile.side, count, stage.seed)
     table = pd.DataFrame(compared(attention.curves(run, faces, STEPS)))
     about = {"model": run.config.model, "view": view, "images": len(faces.rows)}
     return table.assign(**about)[[*about, *table.columns]]
+
+
+def draw(found: list[Run], faces: Faces) -> None:
+    """Draw the curves of the first model, every model's advantages, and what random weights leave of the maps."""
+    curves = {run.config.model: attention.curves(run, faces, STEPS) for run in found}
+    cascades = {run.config.model: attention.cascade(run, faces.first(CASCADED)) for run in found}
+    style.save(gradcam_faithfulness(curves, cascades, found[0].config.model), TARGET.with_suffix(".png"))
 
 
 def main() -> None:
@@ -56,10 +64,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200, help="of each view")
     options = parser.parse_args()
     stage = Stage("gradcam", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")
-    found = studies.architectures(stage)
-    tables = [measured(stage, run, view, options.images) for view in ("clean", "test") for run in found]
+    found, views, side = studies.architectures(stage), splits.views(stage.data.manifest), stage.profile.side
+    seen = {
+        view: sample(stage.data, views[view], side, options.images, stage.seed) for view in ("clean", "test")
+    }
+    tables = [measured(run, view, faces) for view, faces in seen.items() for run in found]
     table = pd.concat(tables, ignore_index=True)
     write_table(table.round(5), TARGET)
+    draw(found, seen["clean"])
     print(table.round(3).to_string(index=False))
 
 

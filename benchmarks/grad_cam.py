@@ -1,6 +1,10 @@
 """Our batched Grad-CAM against the packages pytorch-gradcam and grad-cam: the same maps, and how many a second.
 
     .venv/bin/python benchmarks/grad_cam.py [--images 512] [--sample 64] [--sides 64 224] [--device cpu] [--keep]
+                                            [--trained face-mask-12k]
+
+Maps are compared on untrained networks and smooth random images; with `--trained`, also on the networks of that data
+set's quick report (trained if they are not stored) and its test images.
 
 grad-cam is not among the requirements, for it wants another build of OpenCV. The script gives it an environment of
 its own, benchmarks/.venv, which looks up everything else in the project's, and runs there. The packages are timed on
@@ -16,6 +20,7 @@ import sysconfig
 import time
 import venv
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradcam
@@ -24,9 +29,12 @@ import torch
 from rows import record
 from torch import nn
 
-from fmlib import models
+from fmlib import models, studies
 from fmlib.config import ARCHITECTURES
+from fmlib.data import splits
 from fmlib.explain import METHODS, explainer
+from fmlib.faces import sample
+from fmlib.stage import Stage
 
 ENVIRONMENT = Path(__file__).resolve().parent / ".venv"
 PACKAGES = ("grad-cam==1.5.7", "ttach==0.0.3")
@@ -120,19 +128,18 @@ def timed(draw, model: nn.Module, images: torch.Tensor, pairs: list) -> tuple[fl
     return len(images) * len(pairs) / (time.perf_counter() - start), maps
 
 
-def compare_maps(names, count: int, side: int, device: str) -> None:
-    """Print the largest difference from each package over `count` images, by architecture and method."""
-    for name in names:
-        model, images = _random(name, side, count, device)
-        loud = Louder(model, LOUD)
-        for method in METHODS:
-            pairs = [(method, 0), (method, 1)]
-            mine, loudly = (ours(network, images, pairs) for network in (model, loud))
-            gaps = {"pytorch-gradcam": _gap(pytorch_gradcam(model, images, pairs), mine)}
-            gaps["grad-cam"] = _gap(grad_cam(model, images, pairs), mine)
-            gaps[f"grad-cam at logits times {LOUD}"] = _gap(grad_cam(loud, images, pairs), loudly)
-            words = ", ".join(f"{gap:.1e} from {other}" for other, gap in gaps.items())
-            print(f"{name}, {method}, {count} images at {side} px: largest difference {words}", flush=True)
+def compare_maps(model: models.Classifier, images: torch.Tensor) -> None:
+    """Print the largest difference from each package over these images, by method."""
+    loud = Louder(model, LOUD)
+    for method in METHODS:
+        pairs = [(method, 0), (method, 1)]
+        mine, loudly = (ours(network, images, pairs) for network in (model, loud))
+        gaps = {"pytorch-gradcam": _gap(pytorch_gradcam(model, images, pairs), mine)}
+        gaps["grad-cam"] = _gap(grad_cam(model, images, pairs), mine)
+        gaps[f"grad-cam at logits times {LOUD}"] = _gap(grad_cam(loud, images, pairs), loudly)
+        words = ", ".join(f"{gap:.1e} from {other}" for other, gap in gaps.items())
+        size = f"{len(images)} images at {images.shape[-1]} px"
+        print(f"{model.name}, {method}, {size}: largest difference {words}", flush=True)
 
 
 def compare_speed(side: int, count: int, sample: int, device: str, keep: bool) -> None:
@@ -157,6 +164,16 @@ def _random(name: str, side: int, count: int, device: str) -> tuple[models.Class
     return model, images.contiguous(memory_format=torch.channels_last)
 
 
+def _trained(dataset: str, count: int, device: str) -> Iterator[tuple[models.Classifier, torch.Tensor]]:
+    """The networks of a data set's quick report, each with images of the test view."""
+    stage = Stage("gradcam", dataset=dataset, profile="quick", seed=0, external=[], out="")
+    rows = splits.views(stage.data.manifest)["test"]
+    faces = sample(stage.data, rows, stage.profile.side, count, stage.seed)
+    images = faces.images[:count].to(device).contiguous(memory_format=torch.channels_last)
+    for run in studies.architectures(stage):
+        yield run.model().to(device), images
+
+
 def _gap(theirs: np.ndarray, mine: np.ndarray) -> float:
     """Largest difference over the maps that are finite in theirs."""
     finite = np.isfinite(theirs).all((2, 3))
@@ -169,13 +186,19 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=64)
     parser.add_argument("--sides", type=int, nargs="+", default=[64, 224])
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--trained", metavar="DATASET", help="also compare maps of networks trained on it")
     parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     in_own_environment()
-    sample = min(options.sample, options.images)
-    compare_maps(ARCHITECTURES, sample, min(options.sides), options.device)
+    few = min(options.sample, options.images)
+    for name in ARCHITECTURES:
+        compare_maps(*_random(name, min(options.sides), few, options.device))
+    if options.trained:
+        print(f"networks trained on {options.trained}:")
+        for model, images in _trained(options.trained, few, options.device):
+            compare_maps(model, images)
     for side in options.sides:
-        compare_speed(side, options.images, sample, options.device, options.keep)
+        compare_speed(side, options.images, few, options.device, options.keep)
 
 
 if __name__ == "__main__":

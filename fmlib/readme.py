@@ -9,6 +9,7 @@ from fmlib.figures.style import label
 
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
+FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
 
@@ -70,6 +71,20 @@ def gains_table(gains: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def faithfulness_table(found: pd.DataFrame) -> str:
+    """Return a Markdown table of how much better Grad-CAM's order is than others, by `benchmarks/faithfulness.py`."""
+    rows = found[found["maps"] == "gradcam"]
+    columns = rows[["kind", "over"]].drop_duplicates()
+    names = [f"{kind}, against {'' if 'centre' in over else 'a '}{over}" for kind, over in columns.values]
+    lines = [f"| model | images | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
+    for (view, model), part in rows.groupby(["view", "model"], sort=False):
+        cells = part.set_index(["kind", "over"])[["advantage", "low", "high"]]
+        gaps = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*cells.loc[tuple(key)]) for key in columns.values]
+        of = f"{label(view)}, {part.images.iloc[0]}"
+        lines.append(f"| {label(model)} | {of} | {' | '.join(gaps)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -80,7 +95,8 @@ def with_table(text: str, name: str, table: str) -> str:
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
     text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
-    text = with_table(text, "leak", leak_table(pd.read_csv(LEAK))) if LEAK.exists() else text
+    for name, path, table in (("leak", LEAK, leak_table), ("faithfulness", FAITHFULNESS, faithfulness_table)):
+        text = with_table(text, name, table(pd.read_csv(path))) if path.exists() else text
     few = [pd.read_csv(path) for path in FEW_IMAGES if path.exists()]
     return with_table(text, "few images", gains_table(pd.concat(few))) if few else text
 
