@@ -18,6 +18,7 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
+BATCH = 32  # of the classifiers that are compared: chosen on validation images by `benchmarks/batch_size.py`
 SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
@@ -35,20 +36,14 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
     profile = stage.profile
     brief = split == "official" and stage.data_config.dataset == "synthetic" and profile.name != "full"
     epochs = _epochs(stage, split)
-    size = batch_size(train_size(stage, "grouped"))
     base = ClassifierConfig(
-        data=stage.data_config, split=split, side=profile.side, epochs=epochs, batch_size=size
+        data=stage.data_config, split=split, side=profile.side, epochs=epochs, batch_size=BATCH
     )
     return [
         replace(base, model=name, seed=stage.seed + seed)
         for name in (ARCHITECTURES[:1] if brief else ARCHITECTURES)
         for seed in range(profile.seeds)
     ]
-
-
-def batch_size(images: int) -> int:
-    """Return the images a step of so large a set: fewer of a small one, which would be over after a few steps."""
-    return 64 if images >= 4000 else 32
 
 
 def _epochs(stage: Stage, split: str) -> int:
@@ -77,7 +72,7 @@ def _small_study(stage: Stage) -> ClassifierConfig:
         side=profile.side,
         train_size=size,
         epochs=epochs,
-        batch_size=batch_size(size),
+        batch_size=BATCH,
         seed=stage.seed,
     )
 
