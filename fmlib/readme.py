@@ -77,12 +77,11 @@ def faithfulness_table(found: pd.DataFrame) -> str:
     rows = found[found["maps"] == "gradcam"]
     columns = rows[["kind", "over"]].drop_duplicates()
     names = [f"{kind}, against {'' if 'centre' in over else 'a '}{over}" for kind, over in columns.values]
-    lines = [f"| model | images | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-    for (view, model), part in rows.groupby(["view", "model"], sort=False):
+    lines = [f"| model | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for model, part in rows.groupby("model", sort=False):
         cells = part.set_index(["kind", "over"])[["advantage", "low", "high"]]
         gaps = ["{:+.3f} ({:+.3f} to {:+.3f})".format(*cells.loc[tuple(key)]) for key in columns.values]
-        of = f"{label(view)}, {part.images.iloc[0]}"
-        lines.append(f"| {label(model)} | {of} | {' | '.join(gaps)} |")
+        lines.append(f"| {label(model)} | {' | '.join(gaps)} |")
     return "\n".join(lines)
 
 

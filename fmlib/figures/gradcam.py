@@ -15,13 +15,7 @@ from fmlib.figures import style
 
 COLUMNS = ("Input", "Grad-CAM", "overlaid", "Grad-CAM++", "overlaid")
 MARKS = {"gradcam": "o", "gradcam++": "s", "random weights": "x"}
-LINES = {
-    "gradcam": "-",
-    "gradcam++": "--",
-    "random map": (0, (6, 1.5)),
-    "random order": ":",
-    "centre prior": "-.",
-}
+LINES = {"gradcam": "-", "gradcam++": "--", "random map": "-", "random order": ":", "centre prior": "-."}
 FILLS = {"random map": "full", "random order": "left", "centre prior": "none"}  # of a mark, by the rival
 
 
@@ -213,7 +207,7 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
         area = areas(part)["area"].mean()
         colour = style.colour(maps) if maps in ("gradcam", "gradcam++") else style.NEUTRAL
         name = f"{style.label(maps)}: area {area:.2f}"
-        ax.plot(points["share"], points["mean"], linestyle=LINES[maps], color=colour, label=name)
+        ax.plot(points["share"], points["mean"], LINES[maps], color=colour, label=name)
         if maps in ("gradcam", "random map"):
             ax.fill_between(
                 points["share"], points["low"], points["high"], color=colour, alpha=0.18, linewidth=0
@@ -232,7 +226,7 @@ def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
             ax.plot(mean, y, marks[kind], color=colour, fillstyle=FILLS[over])
     for kind, over in itertools.product(marks, FILLS):
         ax.plot([], [], marks[kind], color="#222222", fillstyle=FILLS[over], label=f"{kind}, over {over}")
-    ax.axvline(0, color=style.NEUTRAL)
+    ax.plot([0, 0], [-0.5, len(curves) - 0.5], color=style.NEUTRAL)  # not through the legend
     ax.set_yticks(range(len(curves)), [style.label(model) for model in curves])
     ax.set(
         title="Grad-CAM's advantage in area",
@@ -257,5 +251,5 @@ def _cascades(ax: Axes, cascades: dict[str, pd.DataFrame]) -> None:
         title="What is left of a map as weights turn random",
         xlabel="share of layers randomised, from the output",
     )
-    ax.set(ylabel="rank correlation with the map", ylim=(-0.5, 1.03), xlim=(0, 1))
+    ax.set(ylabel="rank correlation with the map", ylim=(-1.03, 1.03), xlim=(0, 1))
     ax.legend(fontsize=11)
