@@ -2,8 +2,9 @@
 
 python benchmarks/batch_size.py [FOLDER ...]     FOLDER: images of another collection, judged as well
 
-`studies.BATCH` was chosen by the loss on validation images; test images and other collections are judged only. Writes
-figures/face-mask-12k/batch_size.csv: scores with 95% intervals, and differences from the first size on the same images.
+The size that `studies.batch_size` gives was chosen by the loss on validation images; test images and other collections
+are judged only. One seed: the intervals are over images, and another seed may differ by more than the sizes do. Writes
+figures/face-mask-12k/batch_size.csv: scores, and differences from the first size on the same images.
 """
 
 import sys

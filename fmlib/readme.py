@@ -10,7 +10,6 @@ from fmlib.figures.style import label
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
-BATCHES = PUBLISHED / "batch_size.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
 
@@ -85,28 +84,6 @@ def faithfulness_table(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def batch_table(found: pd.DataFrame) -> str:
-    """Return a Markdown table of the scores by images a step, from what `benchmarks/batch_size.py` wrote."""
-    first, last = (
-        found.batch_size.min(),
-        found.batch_size.max(),
-    )  # the size in use, and the one it is compared with
-    elsewhere = [view for view in found["view"].unique() if view.startswith("external:")]
-    wanted = [("test", "f1"), *((view, "balanced_accuracy") for view in elsewhere)]
-    names = []
-    for view, metric in wanted:
-        names += [f"{label(metric)} on {label(view)}, {last}", str(first), "difference"]
-    lines = [f"| model | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
-    for model, part in found.groupby("model", sort=False):
-        cells, texts = part.set_index(["view", "metric", "batch_size"])[["value", "low", "high"]], []
-        for view, metric in wanted:
-            scores = [cells.loc[(view, metric, size)] for size in (last, first)]
-            texts += [_cell(score, interval=True) for score in scores]
-            texts.append("{:+.4f} ({:+.4f} to {:+.4f})".format(*cells.loc[(view, f"{metric}_gain", first)]))
-        lines.append(f"| {label(model)} | {' | '.join(texts)} |")
-    return "\n".join(lines)
-
-
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -117,9 +94,7 @@ def with_table(text: str, name: str, table: str) -> str:
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
     text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
-    tables = {"leak": (LEAK, leak_table), "batches": (BATCHES, batch_table)}
-    tables["faithfulness"] = (FAITHFULNESS, faithfulness_table)
-    for name, (path, table) in tables.items():
+    for name, path, table in (("leak", LEAK, leak_table), ("faithfulness", FAITHFULNESS, faithfulness_table)):
         text = with_table(text, name, table(pd.read_csv(path))) if path.exists() else text
     few = [pd.read_csv(path) for path in FEW_IMAGES if path.exists()]
     return with_table(text, "few images", gains_table(pd.concat(few))) if few else text

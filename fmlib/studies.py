@@ -18,7 +18,6 @@ from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-BATCH = 32  # of the classifiers that are compared: chosen on validation images by `benchmarks/batch_size.py`
 SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
@@ -36,14 +35,23 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
     profile = stage.profile
     brief = split == "official" and stage.data_config.dataset == "synthetic" and profile.name != "full"
     epochs = _epochs(stage, split)
+    size = batch_size(train_size(stage, "grouped"))
     base = ClassifierConfig(
-        data=stage.data_config, split=split, side=profile.side, epochs=epochs, batch_size=BATCH
+        data=stage.data_config, split=split, side=profile.side, epochs=epochs, batch_size=size
     )
     return [
         replace(base, model=name, seed=stage.seed + seed)
         for name in (ARCHITECTURES[:1] if brief else ARCHITECTURES)
         for seed in range(profile.seeds)
     ]
+
+
+def batch_size(images: int) -> int:
+    """Return the images a step of so large a set: fewer of a small one, which would be over after a few steps.
+
+    Of a large one 64 were chosen over 32 by the loss on validation images (`benchmarks/batch_size.py`).
+    """
+    return 64 if images >= 4000 else 32
 
 
 def _epochs(stage: Stage, split: str) -> int:
@@ -72,7 +80,7 @@ def _small_study(stage: Stage) -> ClassifierConfig:
         side=profile.side,
         train_size=size,
         epochs=epochs,
-        batch_size=BATCH,
+        batch_size=batch_size(size),
         seed=stage.seed,
     )
 

@@ -72,16 +72,6 @@ def test_the_table_of_faithfulness_has_a_row_per_model_and_shows_grad_cam_alone(
     assert "0.750" not in "".join(lines)
 
 
-def test_the_table_of_batches_sets_the_sizes_side_by_side():
-    row = {"model": "alexnet", "view": "test", "low": 0.5, "high": 1.0}
-    scores = [{**row, "metric": "f1", "batch_size": size, "value": 0.75} for size in (64, 32)]
-    gain = {**row, "metric": "f1_gain", "batch_size": 32, "value": 0.125, "low": -0.25}
-    lines = readme.batch_table(pd.DataFrame([*scores, gain])).splitlines()
-    assert lines[0] == "| model | F1 on test, 64 | 32 | difference |"
-    score = "0.7500 (0.5000–1.0000)"
-    assert lines[2] == f"| AlexNet | {score} | {score} | +0.1250 (-0.2500 to +1.0000) |"
-
-
 def test_only_the_marked_part_is_replaced():
     text = "a\n<!-- scores: begin -->\nold\n<!-- scores: end -->\nb\n"
     expected = "a\n<!-- scores: begin -->\nnew\n<!-- scores: end -->\nb\n"
