@@ -2,7 +2,7 @@
 
 python benchmarks/batch_size.py [FOLDER ...]     FOLDER: images of another collection, judged as well
 
-The size that `studies.batch_size` gives was chosen by the loss on validation images; test images and other collections
+The sizes are compared by the loss on validation images; test images and other collections
 are judged only. One seed: the intervals are over images, and another seed may differ by more than the sizes do. Writes
 figures/face-mask-12k/batch_size.csv: scores, and differences from the first size on the same images.
 """

@@ -142,14 +142,14 @@ def compare_maps(model: models.Classifier, images: torch.Tensor) -> None:
         print(f"{model.name}, {method}, {size}: largest difference {words}", flush=True)
 
 
-def compare_speed(side: int, count: int, sample: int, device: str, keep: bool) -> None:
+def compare_speed(side: int, count: int, few: int, device: str, keep: bool) -> None:
     """Record the speeds for one map and for all four maps of each image, ResNet-18."""
     model, images = _random("resnet18", side, count, device)
     four = [(method, index) for method in METHODS for index in (0, 1)]
     for case, pairs in {"all four maps": four, "one map": four[1:2]}.items():
         speed, _ = timed(ours, model, images, pairs)
         for name, draw in OTHERS.items():
-            other, _ = timed(draw, model, images[:sample], pairs)
+            other, _ = timed(draw, model, images[:few], pairs)
             setting = f"ResNet-18, {side} px, {case}, {name}"
             rates = (f"{rate:.0f} maps/s" for rate in (speed, other))
             record("class activation maps", setting, *rates, speed / other, f"≥ {ASKED[name]}", keep)

@@ -96,7 +96,7 @@ def images(faces: Faces) -> str:
 
 
 def faithful(curves: dict[str, pd.DataFrame]) -> str:
-    """For how many models the Grad-CAM order beats a random one and the centre prior, intervals considered."""
+    """For how many models the Grad-CAM order beats each order that does not look, intervals considered."""
     lines = []
     for kind, verb in (("deletion", "taking away"), ("insertion", "bringing back")):
         for over in RIVALS:

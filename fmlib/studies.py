@@ -49,7 +49,8 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
 def batch_size(images: int) -> int:
     """Return the images a step of so large a set: fewer of a small one, which would be over after a few steps.
 
-    Of a large one 64 were chosen over 32 by the loss on validation images (`benchmarks/batch_size.py`).
+    With 32 of a large one, three of four architectures have a higher loss on validation images
+    (`benchmarks/batch_size.py`).
     """
     return 64 if images >= 4000 else 32
 
