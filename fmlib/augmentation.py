@@ -29,15 +29,21 @@ class Recipe:
     farthest: float = 1.0  # the smallest scale of those
     noise: float = 0.0  # largest standard deviation of Gaussian noise
     blend: float = 0.0  # both parameters of the Beta distribution that shares out two images (mixup); 0: none
+    cut: float = (
+        0.0  # share of batches in which images get a rectangle of another (CutMix) and are not blended
+    )
 
 
 GENTLE = Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2)
 CLASSIC = replace(GENTLE, blend=0.3)
+ROBUST = replace(CLASSIC, stretch=0.15, light=0.35, colour=0.12, coarse=0.35)
 RECIPES = {
     "none": Recipe(),
     "gentle": GENTLE,  # moved and lit, nothing more: of the studies on few images
     "classic": CLASSIC,
     "noisy": replace(CLASSIC, noise=0.3),  # and the noise that the DAE is trained against
+    "robust": ROBUST,  # and other proportions, colours and resolutions
+    "strong": replace(ROBUST, cut=0.5),  # and rectangles of other images: pays in long runs
     "elsewhere": Recipe(  # faces smaller in the frame, other surroundings, cameras and resolutions
         flip=True,
         shift=0.12,
@@ -163,17 +169,44 @@ def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torc
 def blended(
     images: torch.Tensor, labels: torch.Tensor, name: str, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Blend every image (N 3 H W) with another of its batch, if the recipe says so (mixup, Zhang et al. 2018).
+    """Blend every image (N 3 H W) with another of its batch, or lay a part of it over, if the recipe says so.
+
+    Blended as in mixup (Zhang et al. 2018), each image keeping the larger share of itself; laid over as in CutMix
+    (Yun et al. 2019).
 
     Returns:
-        The images, each with the larger share of itself, and the share of the class with a mask in each: float32 N,
-        or `labels` (0 or 1, N) where nothing is blended.
+        The images, and the share of the class with a mask in each: float32 N, or `labels` (0 or 1, N) where nothing is
+        blended.
     """
-    spread = RECIPES[known("augmentation", name, RECIPES)].blend
-    if not spread:
+    recipe = RECIPES[known("augmentation", name, RECIPES)]
+    if recipe.cut and rng.random() < recipe.cut:
+        return cut(images, labels, rng)
+    if not recipe.blend:
         return images, labels
-    drawn = rng.beta(spread, spread, len(images))
+    drawn = rng.beta(recipe.blend, recipe.blend, len(images))
     share = torch.from_numpy(np.maximum(drawn, 1 - drawn)).float()
     other = torch.from_numpy(rng.permutation(len(images)))
-    mixed = torch.lerp(images[other], images, share.view(-1, 1, 1, 1))
+    mixed = torch.lerp(images[other], images, share.view(-1, 1, 1, 1).to(images.device))
     return mixed, torch.lerp(labels[other].float(), labels.float(), share)
+
+
+def cut(
+    images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay the same random rectangle of another image of the batch over each (N 3 H W), of a uniform share of the area.
+
+    What of the rectangle lies outside the frame is lost. Returns the images, and the share of class 1 in each.
+    """
+    size = np.sqrt(rng.random())
+    (top, bottom), (left, right) = (_span(length, size, rng) for length in images.shape[-2:])
+    other = torch.from_numpy(rng.permutation(len(images)))
+    mixed = images.clone()
+    mixed[:, :, top:bottom, left:right] = images[other, :, top:bottom, left:right]
+    share = 1 - (bottom - top) * (right - left) / images[0, 0].numel()
+    return mixed, torch.lerp(labels[other].float(), labels.float(), share)
+
+
+def _span(length: int, size: float, rng: np.random.Generator) -> tuple[int, int]:
+    """Draw where a stretch of `size` lengths begins and ends around any middle, as far as it lies inside."""
+    middle, half = length * rng.random(), length * size / 2
+    return max(0, round(middle - half)), min(length, round(middle + half))

@@ -9,6 +9,7 @@ from fmlib.config import ClassifierConfig, DataConfig, RunConfig
 from fmlib.data import pasting, sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
+from fmlib.processes import processes
 
 EVALUATION_BATCH = 256
 PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
@@ -47,9 +48,10 @@ def batches(config: RunConfig, mixture: Mixture | None = None) -> tuple[Batches,
     data = dataset(config.data)
     sides, train = training_rows(config, data)
     images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
-    changes = {"mixture": mixture, "passes": config.passes, **_changes(config)}
+    place = {"device": processes().device}
+    changes = {"mixture": mixture, "passes": config.passes, **_changes(config), **place}
     training = Batches(images, labels, train, config.batch_size, config.seed, **changes)
-    return training, Batches(images, labels, validation_rows(config, data, sides), EVALUATION_BATCH)
+    return training, Batches(images, labels, validation_rows(config, data, sides), EVALUATION_BATCH, **place)
 
 
 def _changes(config: RunConfig) -> dict:

@@ -288,7 +288,8 @@ def _mixture(config: ClassifierConfig) -> Mixture:
 
 def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:
     labels = data.manifest["label"].to_numpy()
-    batches = Batches(decoded(data, config.side), labels, rows, EVALUATION_BATCH)
+    device = next(model.parameters()).device
+    batches = Batches(decoded(data, config.side), labels, rows, EVALUATION_BATCH, device=device)
     logits = training.predict(model, batches.ordered())
     table = data.manifest.iloc[rows][["path", "group", "label"]].reset_index(drop=True)
     return table.assign(logit=logits, probability=1 / (1 + np.exp(-logits)))

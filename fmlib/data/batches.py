@@ -19,6 +19,7 @@ from fmlib.data.sources import Dataset
 from fmlib.files import full_disk_named, reserve
 
 AHEAD = 1024  # images that may be decoded and not yet written
+CPU = torch.device("cpu")
 LAYOUT = "1"  # changes when the way from file to pixels does
 
 
@@ -61,9 +62,9 @@ def _decode(dataset: Dataset, side: int, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def to_float(images: np.ndarray) -> torch.Tensor:
-    """Turn uint8 images N H W 3 into a float tensor N 3 H W in [0, 1], channels last in memory."""
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float().div_(255)
+def to_float(images: np.ndarray, device: torch.device = CPU) -> torch.Tensor:
+    """Turn uint8 images N H W 3 into a float tensor N 3 H W in [0, 1] on `device`, channels last in memory."""
+    return torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Batches:
         mixture: images that are mixed in; the number of batches and their sizes stay the same.
         masks: masks that are laid over some of the faces without one.
         passes: how often an epoch holds every row.
+        device: where the images are augmented and yielded; labels stay on the CPU.
     """
 
     def __init__(
@@ -105,11 +107,12 @@ class Batches:
         mixture: Mixture | None = None,
         masks: Masks | None = None,
         passes: int = 1,
+        device: torch.device = CPU,
     ):
         self.images, self.labels, self.rows = images, np.asarray(labels), np.asarray(rows)
         self.batch_size, self.seed, self.passes = batch_size, seed, passes
         self.augmentation = augmentation
-        self.mixture, self.masks = mixture, masks
+        self.mixture, self.masks, self.device = mixture, masks, device
 
     def __len__(self) -> int:
         return -(-len(self.rows) * self.passes // self.batch_size)
@@ -142,7 +145,7 @@ class Batches:
             yield blended(augment(images, self.augmentation, generator), labels, self.augmentation, rng)
 
     def _batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        return to_float(self.images[rows]), torch.from_numpy(self.labels[rows].astype(np.int64))
+        return to_float(self.images[rows], self.device), torch.from_numpy(self.labels[rows].astype(np.int64))
 
     def _mixed(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """A batch whose last images are drawn from the mixture."""
@@ -150,4 +153,4 @@ class Batches:
         images, labels = self._batch(np.sort(rows[: len(rows) - count]))
         drawn = np.sort(rng.integers(len(self.mixture.labels), size=count))
         labels = torch.cat([labels, torch.from_numpy(self.mixture.labels[drawn].astype(np.int64))])
-        return torch.cat([images, to_float(self.mixture.images[drawn])]), labels
+        return torch.cat([images, to_float(self.mixture.images[drawn], self.device)]), labels

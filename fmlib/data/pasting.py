@@ -53,8 +53,9 @@ def pasted(
         return images, labels
     drawn = torch.randint(len(pool.images), (len(chosen),), generator=generator).numpy()
     layers = np.concatenate([pool.images[drawn], pool.cover[drawn][..., None]], 3)  # K H W 4
-    layers = torch.from_numpy(layers).permute(0, 3, 1, 2).float() / 255
-    grid = F.affine_grid(_placing(len(chosen), generator), list(layers.shape), align_corners=False)
+    layers = torch.from_numpy(layers).to(images.device).permute(0, 3, 1, 2).float() / 255
+    place = _placing(len(chosen), generator).to(images.device)
+    grid = F.affine_grid(place, list(layers.shape), align_corners=False)
     layers = F.grid_sample(layers, grid, align_corners=False)
     images, labels = images.clone(), labels.clone()
     images[chosen] = torch.lerp(images[chosen], layers[:, :3], layers[:, 3:])
