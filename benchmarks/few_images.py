@@ -21,6 +21,7 @@ from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
+AUGMENTATION_SEEDS = 40  # pairs of the augmentation study, whose differences are small
 SIZES = (10, 25, 50, 100)  # source images per class
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
@@ -31,6 +32,12 @@ MIXINGS = (
     {"way": "interpolate", "share": 0.25, "until": 1.0},
     {"way": "mixture", "share": 0.5, "until": 1.0},
 )
+SHARES = (
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+)  # of a batch, tried for images of the CVAE that has learned from augmented ones
 
 
 def write(table: pd.DataFrame, name: str) -> None:
@@ -40,13 +47,15 @@ def write(table: pd.DataFrame, name: str) -> None:
 
 
 def mixing(stage: Stage) -> None:
-    """Balanced accuracy on validation of every mixing of the CVAE's images with the sources."""
+    """Balanced accuracy on validation of every mixing of a CVAE's images with the sources."""
     size, seeds = SEARCHED
-    rows = [
-        (size, seed, json.dumps(mixing), few_images.augmentation_arms(stage, size, seed, mixing)["cvae"])
-        for mixing in MIXINGS
-        for seed in range(seeds)
-    ]
+    tried = [("cvae", mixing) for mixing in MIXINGS]
+    tried += [("learned", {**few_images.LEARNED, "share": share}) for share in SHARES]
+    rows = []
+    for arm, mixing in tried:
+        for seed in range(seeds):
+            arms = few_images.augmentation_arms(stage, size, seed, mixing, mixing)
+            rows.append((size, seed, f"{arm} {json.dumps(mixing)}", arms[arm]))
     table = few_images.scored(rows).groupby("arm", sort=False).validation.agg(["mean", "std", "count"])
     write(table.reset_index(names="mixing").assign(per_class=size), "vae_mixing")
 
@@ -66,6 +75,7 @@ def by_size(
 
 def augmentation(stage: Stage) -> None:
     """Every arm of the augmentation study."""
+    stage.profile = replace(stage.profile, size_seeds=AUGMENTATION_SEEDS)
     by_size(stage, few_images.augmentation, few_images.COMPARED, ("vae_augmentation", "vae_gains"))
 
 

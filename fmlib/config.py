@@ -62,11 +62,14 @@ class AutoencoderConfig(RunConfig):
         model: one of `fmlib.better_autoencoders.BUILDERS`.
         noise: largest standard deviation of the Gaussian noise that a denoiser is trained against.
         latent: dimensions of a VAE's latent space.
+        augmentation: a recipe of `fmlib.augmentation` that blends nothing; images that a classifier is given are made
+            from the codes of images changed by it.
     """
 
     model: str = "dae"
     noise: float = 0.3
     latent: int = 128
+    augmentation: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

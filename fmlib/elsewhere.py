@@ -16,8 +16,9 @@ from fmlib.stage import Stage
 
 MODEL = "resnet18"
 PASTED = 4000  # rendered faces whose masks are pasted
-ARMS = {  # name -> what changes against the architecture study's recipe
-    "classic": {},
+ARMS = {  # name -> what is changed in the architecture study's recipe
+    "classic": {"augmentation": "classic"},
+    "strong": {"augmentation": "strong"},
     "no blending": {"augmentation": "gentle"},
     "elsewhere, pasted masks": {"augmentation": "elsewhere", "pasted": PASTED},
 }
@@ -25,11 +26,15 @@ METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
 
 def configs(stage: Stage) -> dict[str, ClassifierConfig]:
-    """Return the configuration of every arm; none for rendered data, where nothing is elsewhere."""
+    """Return the configuration of every arm, the architecture study's own first.
+
+    None for rendered data, where nothing is elsewhere.
+    """
     if stage.data_config.dataset == "synthetic":
         return {}
     base = next(config for config in studies.architecture_configs(stage) if config.model == MODEL)
-    return {arm: replace(base, **changes) for arm, changes in ARMS.items()}
+    arms = {arm: replace(base, **changes) for arm, changes in ARMS.items()}
+    return {base.augmentation: base} | arms
 
 
 def predictions(stage: Stage) -> pd.DataFrame:
@@ -53,7 +58,7 @@ def scores(stage: Stage, table: pd.DataFrame) -> pd.DataFrame:
 
 def record(stage: Stage, table: pd.DataFrame) -> None:
     """Record the scores of all arms but the first, whose run is one of the architecture study's."""
-    for row in table[table["arm"] != "classic"].to_dict("records") if len(table) else ():
+    for row in table[table["arm"] != table["arm"].iloc[0]].to_dict("records") if len(table) else ():
         measured = {name: row[name] for name in ("view", "metric", "value", "low", "high", "n", "run")}
         stage.row(model=f"{MODEL} {row['arm']}", augmentation=row["arm"], split="grouped", **measured)
 
@@ -74,21 +79,27 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Compare each arm with the first on the same images: columns arm, view, difference, low, high, n, verdict."""
-    rows = []
+    """Compare each arm with the first on the same images.
+
+    Returns:
+        DataFrame with arm, baseline (the first arm), view, difference, low, high, n and verdict.
+    """
+    rows, arms = [], list(dict.fromkeys(table["arm"]))
     for view in dict.fromkeys(table["view"]):
         images = {arm: rows.set_index("path") for arm, rows in table[table["view"] == view].groupby("arm")}
-        first = images["classic"]
+        first = images[arms[0]]
         if view == "validation" or first.label.nunique() < 2:
             continue
-        for arm in list(ARMS)[1:]:
+        for arm in arms[1:]:
             probability = images[arm].probability.loc[first.index]
             gap = comparison.paired_bootstrap(
                 first.label, probability, first.probability, first.group, metric, seed=stage.seed
             )
             verdict = "better" if gap.low > 0 else "worse" if gap.high < 0 else "cannot be told apart"
-            rows.append((arm, view, gap.value, gap.low, gap.high, gap.n, verdict))
-    return pd.DataFrame(rows, columns=["arm", "view", "difference", "low", "high", "n", "verdict"])
+            rows.append((arm, arms[0], view, gap.value, gap.low, gap.high, gap.n, verdict))
+    return pd.DataFrame(
+        rows, columns=["arm", "baseline", "view", "difference", "low", "high", "n", "verdict"]
+    )
 
 
 def sentence(gaps: pd.DataFrame) -> str:
@@ -100,4 +111,5 @@ def sentence(gaps: pd.DataFrame) -> str:
         f"[{row.low:+.3f}, {row.high:+.3f}] balanced accuracy, {row.verdict}."
         for row in gaps.itertuples()
     ]
-    return f"Against classic augmentation of the same {style.label(MODEL)}:\n\n" + "\n".join(lines)
+    baseline = gaps.baseline.iloc[0]
+    return f"Against {baseline} augmentation of the same {style.label(MODEL)}:\n\n" + "\n".join(lines)

@@ -25,8 +25,9 @@ MIXING = {
     "share": 0.25,
     "until": 1.0,
 }  # chosen on validation: `benchmarks/few_images.py mixing`
-ARMS = ("none", "classic", "vae", "cvae", "classic+cvae")
-COMPARED = (("classic", "none"), ("vae", "none"), ("cvae", "none"), ("classic+cvae", "classic"))
+LEARNED = {**MIXING, "share": 0.5}  # of the CVAE that learns from augmented sources; chosen likewise
+ARMS = ("none", "classic", "vae", "cvae", "learned", "classic+cvae")
+COMPARED = (*((arm, "none") for arm in ARMS[1:5]), ("learned", "classic"), ("classic+cvae", "classic"))
 STARTS = ("random start", "DAE's encoder")
 
 
@@ -54,27 +55,36 @@ def _passes(per_class: int, seen: float) -> int:
     return max(1, round(seen / EPOCHS / (2 * per_class)))
 
 
-def generator(stage: Stage, per_class: int, seed: int, model: str) -> AutoencoderConfig:
+def generator(
+    stage: Stage, per_class: int, seed: int, model: str, augmentation: str = "none"
+) -> AutoencoderConfig:
     """Return the VAE that learns from a seed's source images and from no other."""
     passes = _passes(per_class, GENERATOR_BUDGET * stage.profile.size_budget)
     common = _few(stage, per_class, seed)
-    return AutoencoderConfig(**common, model=model, passes=passes, latent=latent(model, SIDE))
+    return AutoencoderConfig(
+        **common, model=model, passes=passes, latent=latent(model, SIDE), augmentation=augmentation
+    )
 
 
 def augmentation_arms(
-    stage: Stage, per_class: int, seed: int, mixing: dict = MIXING
+    stage: Stage, per_class: int, seed: int, mixing: dict = MIXING, learned: dict = LEARNED
 ) -> dict[str, ClassifierConfig]:
-    """Return the arms of the augmentation study at `per_class` source images, equal but for the augmentation."""
+    """Return the arms of the augmentation study at `per_class` source images, equal but for the augmentation.
+
+    "learned": a CVAE that was trained on augmented sources makes what classic augmentation computes.
+    """
     passes = _passes(per_class, stage.profile.size_budget)
     common = _few(stage, per_class, seed)
     base = ClassifierConfig(**common, model=MODEL, augmentation="gentle", passes=passes)
     plain = Generated(autoencoder=generator(stage, per_class, seed, "vae"), **{**mixing, "way": "gaussian"})
     better = Generated(autoencoder=generator(stage, per_class, seed, "cvae"), **mixing)
+    varied = Generated(autoencoder=generator(stage, per_class, seed, "cvae", "gentle"), **learned)
     return {
         "none": replace(base, augmentation="none"),
         "classic": base,
         "vae": replace(base, augmentation="none", generated=plain),
         "cvae": replace(base, augmentation="none", generated=better),
+        "learned": replace(base, augmentation="none", generated=varied),
         "classic+cvae": replace(base, generated=better),
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmlib.augmentation import RECIPES, Recipe, affine, augment, blended, coarsened, grainy, lit, placed
+from fmlib.augmentation import RECIPES, Recipe, affine, augment, blended, coarsened, cut, grainy, lit, placed
 from fmlib.errors import UsageError
 
 
@@ -120,3 +120,39 @@ def test_a_recipe_that_blends_nothing_returns_what_it_was_given():
     images, labels = torch.rand(3, 3, 4, 4), torch.tensor([0, 1, 1])
     same, whole = blended(images, labels, "none", np.random.default_rng(0))
     assert same is images and whole is labels
+
+
+def test_cut_labels_are_the_shares_of_the_area_and_all_images_lose_the_same_rectangle():
+    rng, shares = np.random.default_rng(0), []
+    for _ in range(300):
+        labels = torch.from_numpy(rng.permutation(8) % 2)
+        images = labels.float().view(-1, 1, 1, 1).expand(-1, 3, 20, 30)  # white with a mask, black without
+        mixed, share = cut(images, labels, rng)
+        torch.testing.assert_close(mixed.mean((1, 2, 3)), share)
+        changed = (mixed != images).any(1).any(0)  # where any image got pixels of the other class
+        rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
+        if len(rows):
+            assert changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        shares.append(changed.float().mean())
+    assert max(shares) > 0.6 and 0.2 < np.mean(shares) < 0.4  # of a uniform share what lies inside the frame
+
+
+def test_a_batch_is_either_cut_or_blended():
+    labels = torch.arange(400) % 2
+    images = labels.float().view(-1, 1, 1, 1).expand(-1, 3, 8, 8)
+    grey = []
+    for seed in range(40):
+        mixed, shares = blended(images, labels, "strong", np.random.default_rng(seed))
+        torch.testing.assert_close(mixed.mean((1, 2, 3)), shares)
+        grey.append(bool(((mixed > 0) & (mixed < 1)).any()))  # what is cut stays black or white
+    assert 10 < sum(grey) < 30
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_batch_is_augmented_on_the_device_that_it_is_on(name):
+    """The device without data fails where a tensor of the CPU meets its own."""
+    images, labels = torch.rand(8, 3, 16, 16, device="meta"), torch.arange(8) % 2
+    for seed in range(5):
+        generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+        out, shares = blended(augment(images, name, generator), labels, name, rng)
+        assert out.device.type == "meta" and out.shape == images.shape and shares.device.type == "cpu"

@@ -4,18 +4,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from fmlib import elsewhere, runs, studies
 from fmlib.config import PROFILES, ClassifierConfig, DataConfig
 
 
-def test_arms_change_what_they_say(monkeypatch):
-    base = ClassifierConfig(model="resnet18", epochs=3)
+@pytest.mark.parametrize("own", ["classic", "strong"])
+def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own):
+    base = ClassifierConfig(model="resnet18", epochs=3, augmentation=own)
     monkeypatch.setattr(studies, "architecture_configs", lambda stage: [base])
     stage = SimpleNamespace(data_config=DataConfig("folder"), profile=PROFILES["smoke"], seed=0)
-    first, second, third = elsewhere.configs(stage).values()
-    assert first == base and second == ClassifierConfig(model="resnet18", epochs=3, augmentation="gentle")
-    assert third == ClassifierConfig(model="resnet18", epochs=3, augmentation="elsewhere", pasted=4000)
+    arms = elsewhere.configs(stage)
+    assert next(iter(arms.items())) == (own, base) and arms.keys() == elsewhere.ARMS.keys()
+    assert arms["no blending"] == ClassifierConfig(model="resnet18", epochs=3, augmentation="gentle")
+    far = ClassifierConfig(model="resnet18", epochs=3, augmentation="elsewhere", pasted=4000)
+    assert arms["elsewhere, pasted masks"] == far
 
 
 def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):

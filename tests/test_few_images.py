@@ -9,6 +9,7 @@ import pytest
 
 from fmlib import few_images, inputs
 from fmlib.config import PROFILES
+from fmlib.errors import UsageError
 
 
 def arms(**scores):
@@ -26,11 +27,14 @@ def test_verdicts_follow_from_paired_intervals():
         classic=seeds + 0.05 + noise[0],
         vae=seeds - 0.05 + noise[1],
         cvae=seeds,
+        learned=seeds + 0.05 + noise[2],
         **{"classic+cvae": seeds + 0.05 + noise[2]},
     )
-    gains = few_images.gains(table).set_index("arm")
-    unsure = dict.fromkeys(("cvae", "classic+cvae"), "cannot be told")
-    assert dict(gains.verdict) == {"classic": "helps", "vae": "hurts", **unsure}
+    gains = few_images.gains(table).set_index(["arm", "baseline"])
+    helps = dict.fromkeys([("classic", "none"), ("learned", "none")], "helps")
+    unsure = [("cvae", "none"), ("learned", "classic"), ("classic+cvae", "classic")]
+    expected = {**helps, ("vae", "none"): "hurts", **dict.fromkeys(unsure, "cannot be told")}
+    assert dict(gains.verdict) == expected
     assert (
         (gains.low <= gains.difference).all()
         and (gains.difference <= gains.high).all()
@@ -56,10 +60,28 @@ def test_arms_differ_in_augmentation_alone_and_generators_see_no_other_image(sta
     plain = {replace(config, augmentation="none", generated=None) for config in arms.values()}
     assert len(plain) == 1
     sources = inputs.training_images(arms["none"])[0]
-    for name in ("vae", "cvae", "classic+cvae"):
+    for name in ("vae", "cvae", "learned", "classic+cvae"):
         made = arms[name].generated
         np.testing.assert_array_equal(inputs.training_images(made.autoencoder)[0], sources)
     assert arms["cvae"].generated == arms["classic+cvae"].generated != arms["vae"].generated
+    assert arms["learned"].generated.autoencoder.augmentation == arms["classic"].augmentation
+
+
+def test_an_autoencoder_of_augmented_images_makes_images_from_such(stage):
+    plain = few_images.generator(stage, 10, 0, "cvae")
+    images, labels = inputs.training_images(plain)
+    assert inputs.shown_images(plain)[0].shape == images.shape
+    changed, kinds = inputs.shown_images(replace(plain, augmentation="gentle"))
+    assert len(changed) == len(kinds) == inputs.COPIES * len(images) and changed.dtype == np.uint8
+    assert kinds.mean() == labels.mean() and len(np.unique(changed, axis=0)) == len(changed)
+    far = np.abs(changed.mean((1, 2, 3))[:, None] - images.mean((1, 2, 3))[None]).min(1)
+    assert far.max() < 60  # lit differently, nothing more
+
+
+def test_an_autoencoder_takes_no_blended_images(stage):
+    config = replace(few_images.generator(stage, 10, 0, "vae"), augmentation="classic")
+    with pytest.raises(UsageError, match="'classic' mixes images"):
+        inputs.batches(config)
 
 
 def test_every_arm_is_trained_and_scored_in_pairs(stage):

@@ -49,6 +49,13 @@ def test_a_network_sees_as_many_images_on_either_split(monkeypatch):
         assert two.epochs * 10_000 == pytest.approx(one.epochs * 7000, abs=5000)
 
 
+def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
+    for profile, expected in (("quick", "classic"), ("full", "strong")):
+        stage = SimpleNamespace(profile=PROFILES[profile], data_config=DataConfig("set"), seed=0)
+        assert {config.augmentation for config in studies.architecture_configs(stage)} == {expected}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -37,7 +37,7 @@ COLOURS = (
     | {"train": NEUTRAL, "validation": BLUE, "test": INDIGO, "clean": GREEN, "aside": "#9A9A9A"}
     | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+cvae": INDIGO, "dae": BLUE}
     | {"nothing": NEUTRAL, "unet": GREEN, "median": OCHRE, "nl_means": PURPLE, "trained with noise": INDIGO}
-    | {"random start": NEUTRAL, "dae's encoder": BLUE}
+    | {"random start": NEUTRAL, "dae's encoder": BLUE, "learned": OCHRE}
     | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
 )
 
@@ -50,7 +50,8 @@ LABELS = (
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
     | {"cvae": "CVAE images", "classic+cvae": "classic + CVAE images", "dae": "DAE", "unet": "U-Net"}
     | {"median": "median filter", "nl_means": "non-local means", "jpeg": "JPEG quality"}
-    | {"dae-encoder": "small network"}
+    | {"dae-encoder": "small network", "learned": "images of a CVAE of augmented ones"}
+    | {f"resnet18 {name}": f"ResNet-18, {name} augmentation" for name in ("classic", "strong")}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}

@@ -1,0 +1,255 @@
+"""What each part of a training recipe brings on FaceMask 12K, by cross-validation over groups.
+
+    python benchmarks/recipe.py [--models NAME ...] [--changes NAME ...] [--folds 0 1 2 3] [--workers N] [--seen N]
+
+Only images that may train take part, in four folds by group: no test image and none of another collection has a say.
+A network sees 80,000 images of three folds and is judged on the fourth, with the weights of its last step. What a
+network said is kept under FMLIB_HOME, so that an interrupted search goes on. Writes figures/face-mask-12k/recipe.csv:
+balanced accuracy, and its paired difference from the classic recipe of the same network on the folds that both have
+(`paired` of them), with a 95% interval by group. `--seen`: fewer images, to try the script out;
+nothing is written then.
+"""
+
+import argparse
+import copy
+import multiprocessing
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from fmlib import augmentation, comparison, inputs, models, objectives
+from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
+from fmlib.data import splits
+from fmlib.data.batches import Batches, decoded
+from fmlib.fingerprints import digest
+from fmlib.training import GENTLE, autocast, predict, rate_factor
+
+TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
+FOLDS, BATCH, SEEN = 4, 64, 80_000
+ROBUST = {"stretch": 0.15, "light": 0.35, "colour": 0.12, "coarse": 0.35}
+FAR = {"shift": 0.12, "rotation": 20, "zoom_out": 0.8, "zoom_in": 1.3, "far": 0.4, "farthest": 0.35}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a recipe does otherwise than the classic one.
+
+    Attributes:
+        recipe: fields of `fmlib.augmentation.Recipe`.
+        seen: images seen in training; `side` of the images in px.
+        decay: weight decay, of weights alone; `rate`: learning rate; `sgd`: with momentum instead of Adam.
+        smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
+        by_group: an image weighs its group's size to the power of minus this.
+        average: decay of a moving average of the weights that is judged in their place; 0: none.
+    """
+
+    recipe: dict = field(default_factory=dict)
+    seen: int = SEEN
+    side: int = 64
+    decay: float = 0.0
+    rate: float = 1e-3
+    sgd: bool = False
+    smooth: float = 0.0
+    erase: float = 0.0
+    by_group: float = 0.0
+    average: float = 0.0
+
+
+CHANGES = {
+    "classic": Change(),
+    "35,000 images": Change(seen=35_000),
+    "160,000 images": Change(seen=160_000),
+    "96 px": Change(side=96),
+    "robust": Change(ROBUST),
+    "robust, 160,000 images": Change(ROBUST, seen=160_000),
+    "robust, 96 px": Change(ROBUST, side=96),
+    "robust, 96 px, 160,000 images": Change(ROBUST, seen=160_000, side=96),
+    "robust, 96 px, weight decay": Change(ROBUST, side=96, decay=0.05),
+    "robust, 128 px": Change(ROBUST, side=128),
+    "rectangles": Change({"cut": 0.5}),
+    "strong": Change(ROBUST | {"cut": 0.5}),
+    "robust and far": Change(ROBUST | FAR),
+    "stronger moves": Change({"rotation": 20, "zoom_out": 0.7, "zoom_in": 1.4, "shift": 0.15}),
+    "blended more": Change({"blend": 1.0}),
+    "erased rectangles": Change(erase=0.5),
+    "label smoothing": Change(smooth=0.1),
+    "weights by group": Change(by_group=0.5),
+    "weight decay": Change(decay=0.05),
+    "SGD": Change(sgd=True, rate=0.05, decay=5e-4),
+    "three times the rate": Change(rate=3e-3),
+    "three times the rate, weight decay": Change(rate=3e-3, decay=0.05),
+    "averaged weights": Change(average=0.99),
+    "averaged weights, slower": Change(average=0.998),
+}
+
+
+@cache
+def images() -> pd.DataFrame:
+    """Return the images that may train: row in the set, label, group, fold, and the size of the group."""
+    table = inputs.dataset(DataConfig("face-mask-12k")).manifest
+    sides = splits.assign(table, "grouped")
+    table = table.assign(fold=(splits.draw(table.group.astype(str), "fold") * FOLDS).astype(int))
+    table["size"] = table.groupby("group").path.transform("size")
+    return table[sides.isin(["train", "validation"])]
+
+
+def erased(pixels: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
+    """Return images (N 3 H W) of which a share has a rectangle of noise, 2 to 27% of the area."""
+    count, height, width = len(pixels), *pixels.shape[-2:]
+    chosen, area, shape, top, left = torch.rand(5, count, generator=generator)
+    area, ratio = 0.02 + 0.25 * area, 3 ** (2 * shape - 1)
+    tall = (area * ratio).sqrt().clamp(max=0.9) * height
+    wide = (area / ratio).sqrt().clamp(max=0.9) * width
+    top, left = top * (height - tall), left * (width - wide)
+    rows, columns = torch.arange(height), torch.arange(width)
+    across = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    down = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
+    inside = down[:, :, None] & across[:, None] & (chosen < share)[:, None, None]
+    noise = 0.5 + 0.25 * torch.randn(pixels.shape, generator=generator)
+    return torch.where(inside[:, None].to(pixels.device), noise.to(pixels.device), pixels)
+
+
+def optimizer(model: models.Classifier, change: Change) -> torch.optim.Optimizer:
+    """Return the optimizer; only what multiplies decays."""
+    weights = [[p for p in model.parameters() if (p.ndim > 1) == many] for many in (True, False)]
+    groups = [
+        {"params": part, "weight_decay": decay}
+        for part, decay in zip(weights, (change.decay, 0), strict=True)
+    ]
+    rate = change.rate * GENTLE.get(model.name, 1)
+    if change.sgd:
+        return torch.optim.SGD(groups, lr=rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
+
+
+def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
+    """Return a weight per image, its group's size to the power of -`power`, with mean 1 in each class."""
+    weights = table["size"].astype(float) ** -power
+    return torch.from_numpy((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
+
+
+def trained(name: str, change: Change, fold: int, device: torch.device) -> models.Classifier:
+    """Train a network on all folds but one."""
+    torch.manual_seed(0)
+    model = models.build(name, None, change.side).to(device, memory_format=torch.channels_last)
+    table = images()[images().fold != fold]
+    augmentation.RECIPES["tried"] = replace(augmentation.CLASSIC, **change.recipe)
+    labels = np.arange(len(table))  # batches tell which image it is; its label is looked up here
+    array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
+    batches = Batches(array, labels, labels, BATCH, device=device)
+    truth = torch.tensor(table.label.to_numpy())
+    classes = objectives.class_weights(np.bincount(truth) / len(truth)).to(device)
+    weights = group_weights(table, change.by_group)
+    epochs = max(1, round(change.seen / len(table)))
+    steps, step, optimize = epochs * len(batches), 0, optimizer(model, change)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimize, lambda step: rate_factor(step, steps))
+    average = Average(model, change.average)
+    for epoch in range(epochs):
+        rng = np.random.default_rng([0, epoch, 1])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        model.train()
+        for whole, rows in batches.epoch(epoch):
+            pixels = augmentation.augment(whole, "tried", generator)
+            if change.erase:
+                pixels = erased(pixels, change.erase, generator)
+            pixels, share = augmentation.blended(pixels, truth[rows], "tried", rng)
+            share = share.to(device).float() * (1 - change.smooth) + change.smooth / 2
+            with autocast(device):
+                logits = model(pixels)
+            losses = F.cross_entropy(
+                logits.float(), torch.stack([1 - share, share], 1) * classes, reduction="none"
+            )
+            (losses * weights[rows].to(device)).mean().backward()
+            optimize.step()
+            optimize.zero_grad()
+            schedule.step()
+            average.update(step)
+            step += 1
+    return average.model
+
+
+class Average:
+    """A moving average of a network's weights and running statistics; the network itself where `decay` is 0."""
+
+    def __init__(self, model: models.Classifier, decay: float):
+        self.decay, self.model = decay, copy.deepcopy(model) if decay else model
+        networks = (self.model, model)
+        self.pairs = [[v for v in m.state_dict().values() if v.is_floating_point()] for m in networks]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        if self.decay:
+            torch._foreach_lerp_(*self.pairs, 1 - min(self.decay, (1 + step) / (10 + step)))
+
+
+def judged(job: tuple[str, Change, int]) -> np.ndarray:
+    """Return the logits of a fold's images by a network that was trained on the others, computed once."""
+    name, change, fold = job
+    path = home() / "recipe" / f"{digest([name, asdict(change), fold])}.npy"
+    if not path.exists():
+        torch.set_num_threads(1 if multiprocessing.parent_process() else torch.get_num_threads())
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        model = trained(name, change, fold, device)
+        pixels = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)
+        rows = images().index[images().fold == fold].to_numpy()
+        batches = Batches(pixels, np.zeros(len(pixels), int), rows, 512, device=device)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, predict(model, batches.ordered()))
+    return np.load(path)
+
+
+def row(name: str, title: str, logits: dict, base: dict) -> dict:
+    """Return the scores of a change, given the logits by fold of its networks and of the classic ones."""
+    table = pd.concat([images()[images().fold == fold] for fold in logits])
+    said = 1 / (1 + np.exp(-np.concatenate(list(logits.values()))))
+    change, right = CHANGES[title], (said > 0.5) == table.label.to_numpy()
+    score = np.mean([right[table.label == label].mean() for label in (0, 1)])
+    found = {"model": name, "change": title, "side": change.side, "seen": change.seen, "folds": len(logits)}
+    found |= {"images": len(table), "errors": int((~right).sum()), "balanced_accuracy": score}
+    both = [] if title == "classic" else [fold for fold in logits if fold in base]
+    if not both:
+        return found
+    table = pd.concat([images()[images().fold == fold] for fold in both])
+    pair = [1 / (1 + np.exp(-np.concatenate([part[fold] for fold in both]))) for part in (logits, base)]
+    gap = comparison.paired_bootstrap(table.label, *pair, table.group, "balanced_accuracy")
+    return found | {"paired": len(both), "difference": gap.value, "low": gap.low, "high": gap.high}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(ARCHITECTURES))
+    parser.add_argument("--changes", nargs="+", default=list(CHANGES))
+    parser.add_argument("--folds", nargs="+", type=int, default=list(range(FOLDS)))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seen", type=int, help="images that every network sees; nothing is written")
+    options = parser.parse_args()
+    asked = [
+        (name, title, fold) for title in options.changes for name in options.models for fold in options.folds
+    ]
+    changes = {title: replace(CHANGES[title], seen=options.seen or CHANGES[title].seen) for title in CHANGES}
+    jobs = [(name, changes[title], fold) for name, title, fold in asked]
+    for side in {change.side for _, change, _ in jobs}:
+        decoded(inputs.dataset(DataConfig("face-mask-12k")), side)
+    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+        said = dict(zip(asked, pool.map(judged, jobs, chunksize=1), strict=True))
+    table = tabulated(said)
+    print(table.round(4).to_string(index=False))
+    if not options.seen:
+        table.to_csv(TARGET, index=False, float_format="%.5f")
+
+
+def tabulated(said: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
+    """Return a row per network and change, from the logits by network, change and fold."""
+    folds: dict[tuple[str, str], dict[int, np.ndarray]] = {}
+    for (name, title, fold), logits in said.items():
+        folds.setdefault((name, title), {})[fold] = logits
+    rows = [row(*key, found, folds.get((key[0], "classic"), {})) for key, found in folds.items()]
+    return pd.DataFrame(rows).sort_values(["model", "balanced_accuracy"], kind="stable")
+
+
+if __name__ == "__main__":
+    main()
