@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -222,6 +224,17 @@ def test_synthetic_set_knows_origins_and_attributes():
     assert {"wear", "origin", "skin_tone"} <= set(data.attributes)
     assert data.manifest["group"].str.startswith("origin:").all()
     assert data.manifest.groupby("origin")["group"].nunique().max() == 1
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="one processor renders without further processes")
+def test_a_script_without_a_guard_is_told_so_and_does_not_hang(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text('from fmlib.data import sources\nsources.load("synthetic", images=100, seed=3)\n')
+    environment = os.environ | {"FMLIB_HOME": str(tmp_path), "PYTHONPATH": str(REPO)}
+    ended = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 1 and 'if __name__ == "__main__":' in ended.stderr
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared photographs")
