@@ -62,6 +62,8 @@ class Change:
 CHANGES = {
     "classic": Change(),
     "35,000 images": Change(seen=35_000),
+    "robust, 35,000 images": Change(ROBUST, seen=35_000),
+    "strong, 35,000 images": Change(ROBUST | {"cut": 0.5}, seen=35_000),
     "160,000 images": Change(seen=160_000),
     "96 px": Change(side=96),
     "robust": Change(ROBUST),

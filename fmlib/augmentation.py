@@ -142,16 +142,16 @@ def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tor
         gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1, 1)
         saturation = _uniform(count, 0, 2, generator).view(count, 1, 1, 1).to(device)
         grey = (images * torch.tensor(GREY, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        images = torch.lerp(grey, images, saturation) * gain.to(device)
+        images = torch.lerp(grey, images, saturation).mul_(gain.to(device))
     mean = images.mean((1, 2, 3), keepdim=True)
-    return ((images - mean) * contrast + mean * brightness).clamp(0, 1)
+    return (images - mean).mul_(contrast).add_(mean * brightness).clamp_(0, 1)
 
 
 def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
     """Return `images` (N 3 H W in [0, 1]) with Gaussian noise of a standard deviation up to `noise`."""
     sigma = _uniform(len(images), 0, noise, generator).view(-1, 1, 1, 1)
     grain = torch.randn(images.shape, generator=generator) * sigma
-    return (images + grain.to(images.device)).clamp(0, 1)
+    return (images + grain.to(images.device)).clamp_(0, 1)
 
 
 def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torch.Tensor:
@@ -186,7 +186,7 @@ def blended(
     drawn = rng.beta(recipe.blend, recipe.blend, len(images))
     share = torch.from_numpy(np.maximum(drawn, 1 - drawn)).float()
     other = torch.from_numpy(rng.permutation(len(images)))
-    mixed = torch.lerp(images[other], images, share.view(-1, 1, 1, 1).to(images.device))
+    mixed = images[other].lerp_(images, share.view(-1, 1, 1, 1).to(images.device))
     return mixed, torch.lerp(labels[other].float(), labels.float(), share)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the README, made from published results: `python -m fmlib.readme`."""
+"""The tables of the README and of docs/recipe.md, made from published results: `python -m fmlib.readme`."""
 
 from pathlib import Path
 
@@ -7,8 +7,11 @@ import pandas as pd
 from fmlib.config import REPO
 from fmlib.figures.style import label
 
+PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
+RECIPE = PUBLISHED / "recipe.csv"
+FULL = PUBLISHED / "architectures.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
@@ -18,13 +21,21 @@ def score_table(results: pd.DataFrame) -> str:
     """Return a Markdown table of every model's scores on the test images and elsewhere, by the split it trained on."""
     rows = results[results.split.notna() & results.train_size.isna()]
     stage = "metrics" if (rows.stage == "metrics").any() else "classifier"  # both score the architectures
-    rows = rows[rows.stage == stage]
+    lines = full_table(rows[rows.stage == stage]).splitlines()
+    original = " | ".join(f"{value:.4f}" for value in ORIGINAL.values())
+    blanks = lines[0].count("|") - 6
+    return "\n".join(
+        [*lines[:2], f"| original report | as published | {original} |{' |' * blanks}", *lines[2:]]
+    )
+
+
+def full_table(rows: pd.DataFrame) -> str:
+    """Return a Markdown table of scores on the test images and elsewhere; columns split, model, view, metric, value,
+    low and high."""
     elsewhere = [view for view in rows["view"].dropna().unique() if view.startswith("external:")]
     names = ["precision", "recall", "F1 (95% interval)", "AUC"]
     names += [f"balanced accuracy on {label(view)}" for view in elsewhere]
     lines = [f"| model | trained on | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
-    original = " | ".join(f"{value:.4f}" for value in ORIGINAL.values())
-    lines.append(f"| original report | as published | {original} |{' |' * (len(names) - 3)}")
     wanted = [("test", "precision"), ("test", "recall"), ("test", "f1"), ("test", "auc")]
     wanted += [(view, "balanced_accuracy") for view in elsewhere]
     for (split, model), part in rows.groupby(["split", "model"], sort=False):
@@ -84,6 +95,20 @@ def faithfulness_table(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def recipe_table(found: pd.DataFrame) -> str:
+    """Return a Markdown table of what changes of the recipe bring, by `benchmarks/recipe.py`."""
+    lines = [
+        "| model | recipe | folds | errors | balanced accuracy | against classic |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found.itertuples():
+        gap = "" if pd.isna(row.difference) else f"{row.difference:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
+        errors = f"{row.errors} of {row.images:,}"
+        cells = [label(row.model), row.change, str(row.folds), errors, f"{row.balanced_accuracy:.4f}", gap]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -91,18 +116,27 @@ def with_table(text: str, name: str, table: str) -> str:
     return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}" if mark else text
 
 
+MEASURED = (  # name, what a benchmark wrote, how it is shown
+    ("full", FULL, full_table),
+    ("leak", LEAK, leak_table),
+    ("faithfulness", FAITHFULNESS, faithfulness_table),
+    ("recipe", RECIPE, recipe_table),
+)
+
+
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
     text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
-    for name, path, table in (("leak", LEAK, leak_table), ("faithfulness", FAITHFULNESS, faithfulness_table)):
+    for name, path, table in MEASURED:
         text = with_table(text, name, table(pd.read_csv(path))) if path.exists() else text
     few = [pd.read_csv(path) for path in FEW_IMAGES if path.exists()]
     return with_table(text, "few images", gains_table(pd.concat(few))) if few else text
 
 
-def update(readme: Path = REPO / "README.md") -> None:
-    """Rewrite the README's tables from the published results."""
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+def update(pages: tuple[Path, ...] = PAGES) -> None:
+    """Rewrite the tables of these pages from the published results."""
+    for page in pages:
+        page.write_text(with_tables(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """What the README claims was measured: its table is the published results'."""
 
 import pandas as pd
+import pytest
 
 from fmlib import readme
-from fmlib.config import REPO
 
 
 def rows(value):
@@ -78,6 +78,16 @@ def test_only_the_marked_part_is_replaced():
     assert readme.with_table(text, "scores", "new") == expected
 
 
-def test_the_readme_holds_the_published_results():
-    text = (REPO / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.name)
+def test_pages_hold_the_published_results(page):
+    text = page.read_text(encoding="utf-8")
     assert readme.with_tables(text) == text
+
+
+def test_the_table_of_recipes_leaves_the_difference_out_where_there_is_none():
+    row = {"model": "alexnet", "change": "classic", "folds": 4, "images": 1000, "errors": 20}
+    row |= {"balanced_accuracy": 0.98, "difference": float("nan"), "low": float("nan"), "high": float("nan")}
+    other = {**row, "change": "96 px", "difference": 0.004, "low": -0.001, "high": 0.01}
+    lines = readme.recipe_table(pd.DataFrame([row, other])).splitlines()
+    assert lines[2] == "| AlexNet | classic | 4 | 20 of 1,000 | 0.9800 |  |"
+    assert lines[3].endswith("| 0.9800 | +0.0040 (-0.0010 to +0.0100) |")
