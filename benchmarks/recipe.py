@@ -131,7 +131,7 @@ def optimizer(model: models.Classifier, change: Change) -> torch.optim.Optimizer
 def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
     """Return a weight per image, its group's size to the power of -`power`, with mean 1 in each class."""
     weights = table["size"].astype(float) ** -power
-    return torch.from_numpy((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
+    return torch.tensor((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
 
 
 def trained(name: str, change: Change, fold: int, device: torch.device) -> models.Classifier:
