@@ -19,7 +19,7 @@ from fmlib.runs import Run
 from fmlib.stage import Stage
 
 SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
-LONG = 30_000  # images that a run sees from which strong augmentation pays
+LONG = 50_000  # images that a run sees from which strong augmentation pays
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
 

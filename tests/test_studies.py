@@ -50,9 +50,9 @@ def test_a_network_sees_as_many_images_on_either_split(monkeypatch):
 
 
 def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
-    for images, expected in ((1400, "classic"), (7000, "strong")):
-        monkeypatch.setattr(studies, "train_size", lambda stage, split, size=images: size)
-        stage = SimpleNamespace(profile=PROFILES["quick"], data_config=DataConfig("set"), seed=0)
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
+    for profile, expected in (("quick", "classic"), ("full", "strong")):
+        stage = SimpleNamespace(profile=PROFILES[profile], data_config=DataConfig("set"), seed=0)
         assert {config.augmentation for config in studies.architecture_configs(stage)} == {expected}
 
 
