@@ -21,7 +21,7 @@ from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
-AUGMENTATION_SEEDS = 40  # pairs of the augmentation study, whose differences are small
+AUGMENTATION_SEEDS = 20  # pairs of the augmentation study, whose differences are small
 SIZES = (10, 25, 50, 100)  # source images per class
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
