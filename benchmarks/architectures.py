@@ -18,14 +18,14 @@ from fmlib.stage import Stage
 
 METRICS = ("precision", "recall", "f1", "auc", "accuracy", "balanced_accuracy", "ece", "ece_calibrated")
 TARGET = REPO / "figures" / "face-mask-12k" / "architectures.csv"
-KEYS = ["model", "split", "view", "metric"]
+SPLITS = ("grouped", "official")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="*", metavar="FOLDER")
-    parser.add_argument("--splits", nargs="+", default=["grouped", "official"])
-    parser.add_argument("--models", nargs="+", default=list(ARCHITECTURES))
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(SPLITS))
+    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
     parser.add_argument("--seeds", type=int, help="of each model; the profile's number unless given")
     options = parser.parse_args()
     common = {
@@ -36,7 +36,8 @@ def main() -> None:
         "out": "",
     }
     stage = Stage("metrics", **common)
-    stage.profile = replace(stage.profile, seeds=options.seeds or stage.profile.seeds)
+    if options.seeds is not None:
+        stage.profile = replace(stage.profile, seeds=options.seeds)
     configs = [
         config
         for split in options.splits
@@ -51,10 +52,11 @@ def main() -> None:
 
 
 def write(scores: pd.DataFrame) -> None:
-    """Put scores into the table, in the place of what was measured of the same models."""
+    """Put scores into the table, in the place of all that was measured of the same models on the same split."""
     old = pd.read_csv(TARGET) if TARGET.exists() else scores.head(0)
-    table = pd.concat([old, scores], ignore_index=True).drop_duplicates(KEYS, keep="last")
-    table.to_csv(TARGET, index=False, float_format="%.5f")
+    new = pd.MultiIndex.from_frame(scores[["model", "split"]])
+    others = old[~pd.MultiIndex.from_frame(old[["model", "split"]]).isin(new)]
+    pd.concat([others, scores], ignore_index=True).to_csv(TARGET, index=False, float_format="%.5f")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,19 @@
 
 Only images that may train take part, in four folds by group: no test image and none of another collection has a say.
 A network sees 80,000 images of three folds and is judged on the fourth, with the weights of its last step. What a
-network said is kept under FMLIB_HOME, so that an interrupted search goes on. Writes figures/face-mask-12k/recipe.csv:
-balanced accuracy, and its paired difference from the classic recipe of the same network on the folds that both have
-(`paired` of them), with a 95% interval by group. `--seen`: fewer images, to try the script out;
-nothing is written then.
+network said is kept under FMLIB_HOME, so that an interrupted search goes on. Puts a row per network and recipe into
+figures/face-mask-12k/recipe.csv: balanced accuracy, and its paired difference from the recipe's baseline on the folds
+that both have (`paired` of them), with a 95% interval by group. `--seen`: fewer images, to try the script out; nothing
+is written then.
 """
 
 import argparse
 import copy
+import io
 import multiprocessing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,8 @@ from fmlib import augmentation, comparison, inputs, models, objectives
 from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
 from fmlib.data import splits
 from fmlib.data.batches import Batches, decoded
-from fmlib.fingerprints import digest
+from fmlib.files import write_bytes
+from fmlib.fingerprints import CLASSIFIER_CODE, code_version, digest
 from fmlib.training import GENTLE, autocast, predict, rate_factor
 
 TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
@@ -39,6 +42,7 @@ class Change:
     """What a recipe does otherwise than the classic one.
 
     Attributes:
+        baseline: the recipe that it is compared with.
         recipe: fields of `fmlib.augmentation.Recipe`.
         seen: images seen in training; `side` of the images in px.
         decay: weight decay, of weights alone; `rate`: learning rate; `sgd`: with momentum instead of Adam.
@@ -57,21 +61,22 @@ class Change:
     erase: float = 0.0
     by_group: float = 0.0
     average: float = 0.0
+    baseline: str = "classic"
 
 
 CHANGES = {
     "classic": Change(),
     "35,000 images": Change(seen=35_000),
-    "robust, 35,000 images": Change(ROBUST, seen=35_000),
-    "strong, 35,000 images": Change(ROBUST | {"cut": 0.5}, seen=35_000),
+    "robust, 35,000 images": Change(ROBUST, seen=35_000, baseline="35,000 images"),
+    "strong, 35,000 images": Change(ROBUST | {"cut": 0.5}, seen=35_000, baseline="35,000 images"),
     "160,000 images": Change(seen=160_000),
     "96 px": Change(side=96),
     "robust": Change(ROBUST),
-    "robust, 160,000 images": Change(ROBUST, seen=160_000),
-    "robust, 96 px": Change(ROBUST, side=96),
-    "robust, 96 px, 160,000 images": Change(ROBUST, seen=160_000, side=96),
-    "robust, 96 px, weight decay": Change(ROBUST, side=96, decay=0.05),
-    "robust, 128 px": Change(ROBUST, side=128),
+    "robust, 160,000 images": Change(ROBUST, seen=160_000, baseline="robust"),
+    "robust, 96 px": Change(ROBUST, side=96, baseline="robust"),
+    "robust, 96 px, 160,000 images": Change(ROBUST, seen=160_000, side=96, baseline="robust, 96 px"),
+    "robust, 96 px, weight decay": Change(ROBUST, side=96, decay=0.05, baseline="robust, 96 px"),
+    "robust, 128 px": Change(ROBUST, side=128, baseline="robust"),
     "rectangles": Change({"cut": 0.5}),
     "strong": Change(ROBUST | {"cut": 0.5}),
     "robust and far": Change(ROBUST | FAR),
@@ -83,7 +88,7 @@ CHANGES = {
     "weight decay": Change(decay=0.05),
     "SGD": Change(sgd=True, rate=0.05, decay=5e-4),
     "three times the rate": Change(rate=3e-3),
-    "three times the rate, weight decay": Change(rate=3e-3, decay=0.05),
+    "three times the rate, weight decay": Change(rate=3e-3, decay=0.05, baseline="weight decay"),
     "averaged weights": Change(average=0.99),
     "averaged weights, slower": Change(average=0.998),
 }
@@ -191,66 +196,87 @@ class Average:
 def judged(job: tuple[str, Change, int]) -> np.ndarray:
     """Return the logits of a fold's images by a network that was trained on the others, computed once."""
     name, change, fold = job
-    path = home() / "recipe" / f"{digest([name, asdict(change), fold])}.npy"
+    data = inputs.dataset(DataConfig("face-mask-12k"))
+    code = [code_version(CLASSIFIER_CODE), Path(__file__).read_text(encoding="utf-8")]
+    path = home() / "recipe" / f"{digest([name, asdict(change), fold, data.fingerprint, *code])}.npy"
     if not path.exists():
-        torch.set_num_threads(1 if multiprocessing.parent_process() else torch.get_num_threads())
+        if multiprocessing.parent_process():
+            torch.set_num_threads(1)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = trained(name, change, fold, device)
-        pixels = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)
+        pixels = decoded(data, change.side)
         rows = images().index[images().fold == fold].to_numpy()
         batches = Batches(pixels, np.zeros(len(pixels), int), rows, 512, device=device)
+        content = io.BytesIO()
+        np.save(content, predict(model, batches.ordered()))
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, predict(model, batches.ordered()))
+        write_bytes(path, content.getvalue())
     return np.load(path)
 
 
-def row(name: str, title: str, logits: dict, base: dict) -> dict:
-    """Return the scores of a change, given the logits by fold of its networks and of the classic ones."""
-    table = pd.concat([images()[images().fold == fold] for fold in logits])
-    said = 1 / (1 + np.exp(-np.concatenate(list(logits.values()))))
-    change, right = CHANGES[title], (said > 0.5) == table.label.to_numpy()
+def row(name: str, title: str, logits: dict[int, np.ndarray], base: dict[int, np.ndarray]) -> dict:
+    """Return the scores of a recipe, given the logits by fold of its networks and of those of its baseline."""
+    table, change = pd.concat([images()[images().fold == fold] for fold in logits]), CHANGES[title]
+    right = (np.concatenate(list(logits.values())) > 0) == table.label.to_numpy()
     score = np.mean([right[table.label == label].mean() for label in (0, 1)])
-    found = {"model": name, "change": title, "side": change.side, "seen": change.seen, "folds": len(logits)}
-    found |= {"images": len(table), "errors": int((~right).sum()), "balanced_accuracy": score}
-    both = [] if title == "classic" else [fold for fold in logits if fold in base]
+    found = {"model": name, "change": title, "side": change.side, "seen": change.seen}
+    found |= {"folds": " ".join(f"f{fold}" for fold in logits), "images": len(table)}
+    found |= {"errors": int((~right).sum()), "balanced_accuracy": score}
+    both = [] if title == change.baseline else [fold for fold in logits if fold in base]
     if not both:
-        return found
+        return found | dict.fromkeys(("baseline", "paired", "difference", "low", "high"))
     table = pd.concat([images()[images().fold == fold] for fold in both])
     pair = [1 / (1 + np.exp(-np.concatenate([part[fold] for fold in both]))) for part in (logits, base)]
     gap = comparison.paired_bootstrap(table.label, *pair, table.group, "balanced_accuracy")
-    return found | {"paired": len(both), "difference": gap.value, "low": gap.low, "high": gap.high}
+    found |= {"baseline": change.baseline, "paired": len(both)}
+    return found | {"difference": gap.value, "low": gap.low, "high": gap.high}
+
+
+def tabulated(said: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
+    """Return a row per network and recipe, from the logits by network, recipe and fold."""
+    folds: dict[tuple[str, str], dict[int, np.ndarray]] = {}
+    for (name, title, fold), logits in said.items():
+        folds.setdefault((name, title), {})[fold] = logits
+    rows = [
+        row(name, title, found, folds.get((name, CHANGES[title].baseline), {}))
+        for (name, title), found in folds.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def write(table: pd.DataFrame) -> None:
+    """Put rows into the published table, in the place of earlier ones of the same network and recipe."""
+    if TARGET.exists():
+        table = pd.concat([pd.read_csv(TARGET), table]).drop_duplicates(["model", "change"], keep="last")
+    order = {title: place for place, title in enumerate(CHANGES)}
+    table = table.sort_values("change", key=lambda column: column.map(order))
+    table = table.sort_values("model", kind="stable")
+    table.to_csv(TARGET, index=False, float_format="%.5f")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", default=list(ARCHITECTURES))
-    parser.add_argument("--changes", nargs="+", default=list(CHANGES))
-    parser.add_argument("--folds", nargs="+", type=int, default=list(range(FOLDS)))
+    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
+    parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
+    parser.add_argument("--folds", nargs="+", type=int, choices=range(FOLDS), default=list(range(FOLDS)))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seen", type=int, help="images that every network sees; nothing is written")
     options = parser.parse_args()
-    asked = [
-        (name, title, fold) for title in options.changes for name in options.models for fold in options.folds
-    ]
-    changes = {title: replace(CHANGES[title], seen=options.seen or CHANGES[title].seen) for title in CHANGES}
+    titles = dict.fromkeys([*(CHANGES[title].baseline for title in options.changes), *options.changes])
+    asked = [(name, title, fold) for title in titles for name in options.models for fold in options.folds]
+    changes = {title: replace(CHANGES[title], seen=options.seen or CHANGES[title].seen) for title in titles}
     jobs = [(name, changes[title], fold) for name, title, fold in asked]
     for side in {change.side for _, change, _ in jobs}:
         decoded(inputs.dataset(DataConfig("face-mask-12k")), side)
-    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-        said = dict(zip(asked, pool.map(judged, jobs, chunksize=1), strict=True))
-    table = tabulated(said)
+    if options.workers == 1:
+        found = [judged(job) for job in jobs]
+    else:
+        with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+            found = pool.map(judged, jobs, chunksize=1)
+    table = tabulated(dict(zip(asked, found, strict=True)))
     print(table.round(4).to_string(index=False))
     if not options.seen:
-        table.to_csv(TARGET, index=False, float_format="%.5f")
-
-
-def tabulated(said: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
-    """Return a row per network and change, from the logits by network, change and fold."""
-    folds: dict[tuple[str, str], dict[int, np.ndarray]] = {}
-    for (name, title, fold), logits in said.items():
-        folds.setdefault((name, title), {})[fold] = logits
-    rows = [row(*key, found, folds.get((key[0], "classic"), {})) for key, found in folds.items()]
-    return pd.DataFrame(rows).sort_values(["model", "balanced_accuracy"], kind="stable")
+        write(table)
 
 
 if __name__ == "__main__":

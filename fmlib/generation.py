@@ -4,15 +4,29 @@ import numpy as np
 import torch
 
 from fmlib.autoencoders import VAE
-from fmlib.data.batches import to_float
+from fmlib.data.batches import Batches, to_float
 from fmlib.errors import UsageError, known
 
 MOST = 10_000  # images that are generated for one classifier
 CLUSTERS = 5  # of a class's codes, in the way "mixture"
 SPREAD = 0.5  # of the way "perturb": standard deviation of what is added to a code, in those of its class
+COPIES = 8  # changed ones of each image, from whose codes a VAE that was trained on such makes images
 NEIGHBOURS = (
     5  # of the way "interpolate": how many of the nearest codes of its class a code may be drawn towards
 )
+
+
+def copies(
+    images: np.ndarray, labels: np.ndarray, augmentation: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return `COPIES` of each of uint8 images N side side 3, changed by a recipe of augmentation, and their labels."""
+    rows = np.arange(len(labels))
+    batches = Batches(images, labels, rows, 256, seed, augmentation, passes=COPIES)
+    parts = [
+        ((changed.permute(0, 2, 3, 1) * 255).round().byte().numpy(), kinds.numpy())
+        for changed, kinds in batches.epoch(0)
+    ]
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 @torch.inference_mode()

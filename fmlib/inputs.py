@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib.augmentation import RECIPES
-from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig, RunConfig
+from fmlib.config import ClassifierConfig, DataConfig, RunConfig
 from fmlib.data import pasting, sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
@@ -14,7 +14,6 @@ from fmlib.errors import UsageError, known
 from fmlib.processes import processes
 
 EVALUATION_BATCH = 256
-COPIES = 8  # changed ones of each image, from whose codes a VAE that was trained on such makes images
 PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
 
 
@@ -38,22 +37,6 @@ def training_images(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     data = dataset(config.data)
     rows = training_rows(config, data)[1]
     return decoded(data, config.side)[rows], data.manifest["label"].to_numpy()[rows]
-
-
-def shown_images(config: AutoencoderConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Return images as an autoencoder was shown them, uint8 N side side 3, and their labels.
-
-    If it was trained with augmentation, these are `COPIES` changed ones of each training image.
-    """
-    images, labels = training_images(config)
-    if config.augmentation == "none":
-        return images, labels
-    order = (images, labels, np.arange(len(labels)), EVALUATION_BATCH, config.seed, config.augmentation)
-    parts = [
-        ((changed.permute(0, 2, 3, 1) * 255).round().byte().numpy(), kinds.numpy())
-        for changed, kinds in Batches(*order, passes=COPIES).epoch(0)
-    ]
-    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 def validation_rows(config: RunConfig, data: Dataset, sides: pd.Series) -> np.ndarray:

@@ -98,13 +98,16 @@ def faithfulness_table(found: pd.DataFrame) -> str:
 def recipe_table(found: pd.DataFrame) -> str:
     """Return a Markdown table of what changes of the recipe bring, by `benchmarks/recipe.py`."""
     lines = [
-        "| model | recipe | folds | errors | balanced accuracy | against classic |",
+        "| model | recipe | folds | errors | balanced accuracy | difference |",
         "|---|---|---|---|---|---|",
     ]
     for row in found.itertuples():
-        gap = "" if pd.isna(row.difference) else f"{row.difference:+.4f} ({row.low:+.4f} to {row.high:+.4f})"
-        errors = f"{row.errors} of {row.images:,}"
-        cells = [label(row.model), row.change, str(row.folds), errors, f"{row.balanced_accuracy:.4f}", gap]
+        gap = ""
+        if not pd.isna(row.difference):
+            gap = f"{row.difference:+.4f} ({row.low:+.4f} to {row.high:+.4f}) against {row.baseline}"
+            gap += f", {row.paired:.0f} folds" if row.paired > 1 else ", 1 fold"
+        errors, folds = f"{row.errors} of {row.images:,}", len(row.folds.split())
+        cells = [label(row.model), row.change, str(folds), errors, f"{row.balanced_accuracy:.4f}", gap]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

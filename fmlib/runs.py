@@ -42,7 +42,7 @@ from fmlib.inputs import (
     batches,
     dataset,
     rendered,
-    shown_images,
+    training_images,
     training_rows,
     validation_rows,
 )
@@ -280,7 +280,9 @@ def _started(config: RunConfig) -> torch.nn.Module:
 def _mixture(config: ClassifierConfig) -> Mixture:
     """Return the generated images that a classifier is trained with."""
     made, run = config.generated, get(config.generated.autoencoder)
-    images, labels = shown_images(run.config)
+    images, labels = training_images(run.config)
+    if run.config.augmentation != "none":
+        images, labels = generation.copies(images, labels, run.config.augmentation, run.config.seed)
     shown = round(_seen(config) * made.share * made.until)
     drawn = generation.generate(run.model(), images, labels, made.way, shown, config.seed)
     return Mixture(*drawn, made.share, max(1, round(made.until * config.epochs)))

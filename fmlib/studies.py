@@ -35,14 +35,14 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
     """
     profile = stage.profile
     brief = split == "official" and stage.data_config.dataset == "synthetic" and profile.name != "full"
-    epochs, size = _epochs(stage, split), batch_size(train_size(stage, "grouped"))
+    size = train_size(stage, "grouped")
     base = ClassifierConfig(
         data=stage.data_config,
         split=split,
         side=profile.side,
-        epochs=epochs,
-        batch_size=size,
-        augmentation=recipe(epochs * train_size(stage, split)),
+        epochs=_epochs(stage, split),
+        batch_size=batch_size(size),
+        augmentation=recipe(size * _epochs(stage, "grouped")),  # one for both splits, which are compared
     )
     return [
         replace(base, model=name, seed=stage.seed + seed)
@@ -61,9 +61,9 @@ def batch_size(images: int) -> int:
 
 
 def recipe(seen: int) -> str:
-    """Return the augmentation for a run that sees so many images: a strong one takes a third off long runs' errors.
+    """Return the augmentation of the architecture study's runs that see so many images: a strong one for long runs.
 
-    Short ones it leaves unfinished. Chosen by cross-validation: `benchmarks/recipe.py`.
+    It took a third off ResNet-18's errors in cross-validation (`benchmarks/recipe.py`); short runs gain nothing.
     """
     return "strong" if seen >= LONG else "classic"
 

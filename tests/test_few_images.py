@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import few_images, inputs
+from fmlib import few_images, generation, inputs, runs
 from fmlib.config import PROFILES
 from fmlib.errors import UsageError
 
@@ -67,15 +67,25 @@ def test_arms_differ_in_augmentation_alone_and_generators_see_no_other_image(sta
     assert arms["learned"].generated.autoencoder.augmentation == arms["classic"].augmentation
 
 
-def test_an_autoencoder_of_augmented_images_makes_images_from_such(stage):
-    plain = few_images.generator(stage, 10, 0, "cvae")
-    images, labels = inputs.training_images(plain)
-    assert inputs.shown_images(plain)[0].shape == images.shape
-    changed, kinds = inputs.shown_images(replace(plain, augmentation="gentle"))
-    assert len(changed) == len(kinds) == inputs.COPIES * len(images) and changed.dtype == np.uint8
+def test_copies_are_changed_images_of_the_same_classes(stage):
+    images, labels = inputs.training_images(few_images.generator(stage, 10, 0, "cvae"))
+    changed, kinds = generation.copies(images, labels, "gentle", 0)
+    assert len(changed) == len(kinds) == generation.COPIES * len(images) and changed.dtype == np.uint8
     assert kinds.mean() == labels.mean() and len(np.unique(changed, axis=0)) == len(changed)
     far = np.abs(changed.mean((1, 2, 3))[:, None] - images.mean((1, 2, 3))[None]).min(1)
     assert far.max() < 60  # lit differently, nothing more
+
+
+def test_what_a_learned_arm_is_given_is_drawn_from_copies_and_belongs_to_its_key(stage, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(runs, "Mixture", lambda *_: None)
+    monkeypatch.setattr(runs, "get", lambda config: SimpleNamespace(config=config, model=lambda: None))
+    monkeypatch.setattr(generation, "generate", lambda vae, images, *_: drawn.append(len(images)) or ())
+    arms = few_images.augmentation_arms(stage, 10, seed=1)
+    for name in ("cvae", "learned"):
+        runs._mixture(arms[name])
+    assert drawn[1] == generation.COPIES * drawn[0]
+    assert "generation.py" in runs.code(arms["learned"])
 
 
 def test_an_autoencoder_takes_no_blended_images(stage):

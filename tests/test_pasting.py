@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from fmlib.data import pasting
-from fmlib.data.batches import decoded
+from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.pasting import SHARE, Masks, masks, pasted
 
 
@@ -51,3 +51,14 @@ def test_masks_are_those_of_proper_wear_seen_from_the_front(tiny):
 def test_nothing_to_paste_over_is_no_trouble():
     before, images, after = paste([1, 1, 1])
     assert torch.equal(images, before) and after.eq(1).all()
+
+
+def test_batches_are_made_on_their_device_with_everything_that_may_be_in_them():
+    """The device without data fails where a tensor of the CPU meets its own."""
+    images, labels = np.zeros((40, 32, 32, 3), np.uint8), np.arange(40) % 2
+    more = {"mixture": Mixture(images, labels), "masks": covering(), "device": torch.device("meta")}
+    for name in ("strong", "elsewhere"):
+        batches = Batches(images, labels, np.arange(40), 20, augmentation=name, **more)
+        for drawn, kinds in [*batches.epoch(1), *batches.ordered()]:
+            assert drawn.device.type == "meta" and drawn.shape == (20, 3, 32, 32)
+            assert kinds.device.type == "cpu" and len(kinds) == 20

@@ -56,6 +56,14 @@ def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
         assert {config.augmentation for config in studies.architecture_configs(stage)} == {expected}
 
 
+def test_both_splits_are_augmented_alike_just_above_the_limit(monkeypatch):
+    sizes = {"grouped": 10_000, "official": 12_000}  # seen 50,000 and 48,000 times
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: sizes[split])
+    stage = SimpleNamespace(profile=PROFILES["quick"], data_config=DataConfig("set"), seed=0)
+    found = {c.augmentation for split in sizes for c in studies.architecture_configs(stage, split)}
+    assert found == {"strong"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

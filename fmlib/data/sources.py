@@ -175,14 +175,14 @@ def _synthetic(images: int, seed: int, progress: bool) -> Path:
     """Folder of the rendered set, written once per number of images, seed and version of the renderer."""
     from fmlib.data import synthetic
 
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # it would wait for itself
-        raise UsageError(
-            "faces are rendered in processes of their own, which run this script's top level as well: put what it "
-            'does under `if __name__ == "__main__":`'
-        )
     version = code_version(tuple(f"data/{path.relative_to(DATA).as_posix()}" for path in _renderer()))[:8]
     folder = home() / "data" / f"synthetic-{seed}-{images}-{version}"
     partial = folder.with_suffix(".partial")
+    if not folder.exists() and getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UsageError(  # the process that renders would wait for itself
+            "faces are rendered in processes of their own, which run this script's top level as well: put what it "
+            'does under `if __name__ == "__main__":`'
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
