@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from fmlib import damage, few_images, generators, restoration, studies
 from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.data.batches import decoded
+from fmlib.figures import autoencoder as figures
+from fmlib.figures import style
 from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k"
@@ -61,28 +64,35 @@ def mixing(stage: Stage) -> None:
 
 
 def by_size(
-    stage: Stage, study: Callable[[Stage], pd.DataFrame], compared: Iterable[tuple[str, str]], names: tuple
+    stage: Stage,
+    study: Callable[[Stage], pd.DataFrame],
+    compared: Iterable[tuple[str, str]],
+    drawn: dict[str, Callable[[pd.DataFrame], Figure]],
 ) -> None:
-    """Run a study size after size, and write its scores and its paired differences after each."""
+    """Run a study size after size; write and draw its scores and its paired differences, by name, after each."""
     parts = []
     for size in SIZES:
         stage.profile = replace(stage.profile, sizes=(size,))
         parts.append(study(stage))
         table = pd.concat(parts, ignore_index=True)
-        write(table, names[0])
-        write(few_images.gains(table, compared), names[1])
+        for found, (name, draw) in zip(
+            (table, few_images.gains(table, compared)), drawn.items(), strict=True
+        ):
+            write(found, name)
+            style.save(draw(found), TARGET / f"{name}.png")
 
 
 def augmentation(stage: Stage) -> None:
     """Every arm of the augmentation study."""
     stage.profile = replace(stage.profile, size_seeds=AUGMENTATION_SEEDS)
-    by_size(stage, few_images.augmentation, few_images.COMPARED, ("vae_augmentation", "vae_gains"))
+    drawn = {"vae_augmentation": figures.vae_augmentation, "vae_gains": figures.gains}
+    by_size(stage, few_images.augmentation, few_images.COMPARED, drawn)
 
 
 def pretraining(stage: Stage) -> None:
     """A DAE's encoder against a random start."""
-    names = ("dae_pretraining", "dae_pretraining_gains")
-    by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], names)
+    drawn = {"dae_pretraining": figures.dae_pretraining, "dae_pretraining_gains": figures.gains}
+    by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], drawn)
 
 
 def generated(stage: Stage) -> None:

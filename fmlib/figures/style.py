@@ -50,7 +50,7 @@ LABELS = (
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
     | {"cvae": "CVAE images", "classic+cvae": "classic + CVAE images", "dae": "DAE", "unet": "U-Net"}
     | {"median": "median filter", "nl_means": "non-local means", "jpeg": "JPEG quality"}
-    | {"dae-encoder": "small network", "learned": "images of a CVAE of augmented ones"}
+    | {"dae-encoder": "small network", "learned": "augmented-CVAE images"}
     | {f"resnet18 {name}": f"ResNet-18, {name} augmentation" for name in ("classic", "strong")}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
