@@ -35,12 +35,7 @@ MIXINGS = (
     {"way": "interpolate", "share": 0.25, "until": 1.0},
     {"way": "mixture", "share": 0.5, "until": 1.0},
 )
-SHARES = (
-    0.25,
-    0.5,
-    0.75,
-    1.0,
-)  # of a batch, tried for images of the CVAE that has learned from augmented ones
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of a batch, tried for the CVAE of augmented images
 
 
 def write(table: pd.DataFrame, name: str) -> None:

@@ -14,7 +14,7 @@ import argparse
 import copy
 import io
 import multiprocessing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import torch
 from torch.nn import functional as F
 
 from fmlib import augmentation, comparison, inputs, models, objectives
+from fmlib.augmentation import CLASSIC
 from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
 from fmlib.data import splits
 from fmlib.data.batches import Batches, decoded
@@ -33,7 +34,7 @@ from fmlib.training import GENTLE, autocast, predict, rate_factor
 
 TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
 FOLDS, BATCH, SEEN = 4, 64, 80_000
-ROBUST = {"stretch": 0.15, "light": 0.35, "colour": 0.12, "coarse": 0.35}
+ROBUST, STRONG = (augmentation.RECIPES[name] for name in ("robust", "strong"))
 FAR = {"shift": 0.12, "rotation": 20, "zoom_out": 0.8, "zoom_in": 1.3, "far": 0.4, "farthest": 0.35}
 
 
@@ -43,7 +44,7 @@ class Change:
 
     Attributes:
         baseline: the recipe that it is compared with.
-        recipe: fields of `fmlib.augmentation.Recipe`.
+        recipe: the augmentation.
         seen: images seen in training; `side` of the images in px.
         decay: weight decay, of weights alone; `rate`: learning rate; `sgd`: with momentum instead of Adam.
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
@@ -51,7 +52,7 @@ class Change:
         average: decay of a moving average of the weights that is judged in their place; 0: none.
     """
 
-    recipe: dict = field(default_factory=dict)
+    recipe: augmentation.Recipe = CLASSIC
     seen: int = SEEN
     side: int = 64
     decay: float = 0.0
@@ -68,7 +69,7 @@ CHANGES = {
     "classic": Change(),
     "35,000 images": Change(seen=35_000),
     "robust, 35,000 images": Change(ROBUST, seen=35_000, baseline="35,000 images"),
-    "strong, 35,000 images": Change(ROBUST | {"cut": 0.5}, seen=35_000, baseline="35,000 images"),
+    "strong, 35,000 images": Change(STRONG, seen=35_000, baseline="35,000 images"),
     "160,000 images": Change(seen=160_000),
     "96 px": Change(side=96),
     "robust": Change(ROBUST),
@@ -77,11 +78,11 @@ CHANGES = {
     "robust, 96 px, 160,000 images": Change(ROBUST, seen=160_000, side=96, baseline="robust, 96 px"),
     "robust, 96 px, weight decay": Change(ROBUST, side=96, decay=0.05, baseline="robust, 96 px"),
     "robust, 128 px": Change(ROBUST, side=128, baseline="robust"),
-    "rectangles": Change({"cut": 0.5}),
-    "strong": Change(ROBUST | {"cut": 0.5}),
-    "robust and far": Change(ROBUST | FAR),
-    "stronger moves": Change({"rotation": 20, "zoom_out": 0.7, "zoom_in": 1.4, "shift": 0.15}),
-    "blended more": Change({"blend": 1.0}),
+    "rectangles": Change(replace(CLASSIC, cut=0.5)),
+    "strong": Change(STRONG),
+    "robust and far": Change(replace(ROBUST, **FAR)),
+    "stronger moves": Change(replace(CLASSIC, rotation=20, zoom_out=0.7, zoom_in=1.4, shift=0.15)),
+    "blended more": Change(replace(CLASSIC, blend=1.0)),
     "erased rectangles": Change(erase=0.5),
     "label smoothing": Change(smooth=0.1),
     "weights by group": Change(by_group=0.5),
@@ -144,7 +145,7 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> model
     torch.manual_seed(0)
     model = models.build(name, None, change.side).to(device, memory_format=torch.channels_last)
     table = images()[images().fold != fold]
-    augmentation.RECIPES["tried"] = replace(augmentation.CLASSIC, **change.recipe)
+    augmentation.RECIPES["tried"] = change.recipe
     labels = np.arange(len(table))  # batches tell which image it is; its label is looked up here
     array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
     batches = Batches(array, labels, labels, BATCH, device=device)
@@ -260,7 +261,9 @@ def main() -> None:
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--folds", nargs="+", type=int, choices=range(FOLDS), default=list(range(FOLDS)))
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--seen", type=int, help="images that every network sees; nothing is written")
+    parser.add_argument(
+        "--seen", type=int, help="images that every network sees, an epoch at least; nothing is written"
+    )
     options = parser.parse_args()
     titles = dict.fromkeys([*(CHANGES[title].baseline for title in options.changes), *options.changes])
     asked = [(name, title, fold) for title in titles for name in options.models for fold in options.folds]

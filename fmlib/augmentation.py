@@ -29,9 +29,7 @@ class Recipe:
     farthest: float = 1.0  # the smallest scale of those
     noise: float = 0.0  # largest standard deviation of Gaussian noise
     blend: float = 0.0  # both parameters of the Beta distribution that shares out two images (mixup); 0: none
-    cut: float = (
-        0.0  # share of batches in which images get a rectangle of another (CutMix) and are not blended
-    )
+    cut: float = 0.0  # share of batches that are not blended: each image gets a rectangle of another (CutMix)
 
 
 GENTLE = Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2)

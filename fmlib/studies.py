@@ -63,7 +63,8 @@ def batch_size(images: int) -> int:
 def recipe(seen: int) -> str:
     """Return the augmentation of the architecture study's runs that see so many images: a strong one for long runs.
 
-    It took a third off ResNet-18's errors in cross-validation (`benchmarks/recipe.py`); short runs gain nothing.
+    It took a third off ResNet-18's errors in cross-validation (`benchmarks/recipe.py`); that it helps short runs cannot
+    be told.
     """
     return "strong" if seen >= LONG else "classic"
 
