@@ -80,6 +80,8 @@ CHANGES = {
     "robust, 128 px": Change(ROBUST, side=128, baseline="robust"),
     "rectangles": Change(replace(CLASSIC, cut=0.5)),
     "strong": Change(STRONG),
+    "strong, 96 px": Change(STRONG, side=96, baseline="strong"),
+    "strong, 96 px, 160,000 images": Change(STRONG, side=96, seen=160_000, baseline="strong, 96 px"),
     "robust and far": Change(replace(ROBUST, **FAR)),
     "stronger moves": Change(replace(CLASSIC, rotation=20, zoom_out=0.7, zoom_in=1.4, shift=0.15)),
     "blended more": Change(replace(CLASSIC, blend=1.0)),
@@ -274,8 +276,10 @@ def main() -> None:
     if options.workers == 1:
         found = [judged(job) for job in jobs]
     else:
+        longest = sorted(jobs, key=lambda job: job[1].seen * job[1].side**2, reverse=True)
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
-            found = pool.map(judged, jobs, chunksize=1)
+            pool.map(judged, longest, chunksize=1)
+        found = [judged(job) for job in jobs]
     table = tabulated(dict(zip(asked, found, strict=True)))
     print(table.round(4).to_string(index=False))
     if not options.seen:

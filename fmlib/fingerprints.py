@@ -44,13 +44,23 @@ PRESENTATION = (
 
 
 def _meaning(path: Path) -> str:
-    """Return the code of a module without comments, docstrings and layout."""
+    """Return the code of a module without comments, docstrings and layout, alike in every version of Python."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if documented and ast.get_docstring(node) is not None:
             node.body[0].value.value = ""
-    return ast.dump(tree)
+    return _dumped(tree)
+
+
+def _dumped(node: object) -> str:
+    """Return a syntax tree as text. Unlike `ast.dump` it leaves out empty fields, which versions of Python differ in."""
+    if isinstance(node, list):
+        return f"[{', '.join(map(_dumped, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value is not None and value != []]
+    return f"{type(node).__name__}({', '.join(f'{name}={_dumped(value)}' for name, value in fields)})"
 
 
 def measuring_code() -> tuple[str, ...]:

@@ -4,8 +4,8 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -72,6 +72,13 @@ def autocast(device: torch.device):
     if precision(device) == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """Have convolutions on a GPU give the same bits every time, and those in float32 full precision."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
 
 
 def epoch_seed(seed: int, epoch: int, process: int = 0) -> int:
@@ -184,6 +191,7 @@ class Fit:
         done, quiet = len(self.history) * len(self.train), not self.accelerator.is_main_process
         with (
             torch.random.fork_rng(),
+            exact(),
             tqdm(
                 initial=done, total=self.steps, desc=describe(self.config), leave=False, disable=quiet
             ) as bar,
@@ -285,6 +293,7 @@ class Fit:
             self.accelerator.wait_for_everyone()  # before the file may be set aside
 
 
+@exact()
 @torch.inference_mode()
 def predict(model: nn.Module, batches: Iterable, device: torch.device | None = None) -> np.ndarray:
     """Return the logit of "with mask" against "without" for every image of `batches`, float64 N, in full precision."""

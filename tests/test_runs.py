@@ -79,6 +79,11 @@ def test_code_counts_by_what_it_does(tmp_path):
     two.write_text('"""Other."""\ndef f(x):\n    """Say more."""\n    return (x + 1)\n')
     three.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 2\n')
     assert fingerprints._meaning(one) == fingerprints._meaning(two) != fingerprints._meaning(three)
+    # what newer Pythons add to a tree and older ones lack is empty, and not told
+    four = tmp_path / "d.py"
+    four.write_text("def f(x=None):\n    return x\n")
+    tree = "args=arguments(args=[arg(arg='x')], defaults=[Constant()]), body=[Return(value=Name(id='x', ctx=Load()))]"
+    assert fingerprints._meaning(four) == f"Module(body=[FunctionDef(name='f', {tree})])"
     measuring = fingerprints.measuring_code()
     assert "training.py" in measuring and "figures/style.py" not in measuring
     assert set(fingerprints.CLASSIFIER_CODE + fingerprints.GENERATED_CODE) <= set(measuring)
