@@ -54,7 +54,7 @@ def _meaning(path: Path) -> str:
 
 
 def _dumped(node: object) -> str:
-    """Return a syntax tree as text. Unlike `ast.dump` it leaves out empty fields, which versions of Python differ in."""
+    """Return a syntax tree as text, without empty fields: in those, versions of Python differ."""
     if isinstance(node, list):
         return f"[{', '.join(map(_dumped, node))}]"
     if not isinstance(node, ast.AST):
