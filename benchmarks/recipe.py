@@ -14,6 +14,7 @@ import argparse
 import copy
 import io
 import multiprocessing
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,8 @@ class Change:
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
         by_group: an image weighs its group's size to the power of minus this.
         average: decay of a moving average of the weights that is judged in their place; 0: none.
+        watched: share of the images, by group, that is not learned from.
+        best: judged are the weights after the epoch with the lowest loss on those, not those of the last step.
     """
 
     recipe: augmentation.Recipe = CLASSIC
@@ -62,6 +65,8 @@ class Change:
     erase: float = 0.0
     by_group: float = 0.0
     average: float = 0.0
+    watched: float = 0.0
+    best: bool = False
     baseline: str = "classic"
 
 
@@ -82,6 +87,10 @@ CHANGES = {
     "strong": Change(STRONG),
     "strong, 96 px": Change(STRONG, side=96, baseline="strong"),
     "strong, 96 px, 160,000 images": Change(STRONG, side=96, seen=160_000, baseline="strong, 96 px"),
+    "strong, a tenth watched": Change(STRONG, watched=0.1, baseline="strong"),
+    "strong, a tenth watched, best epoch": Change(
+        STRONG, watched=0.1, best=True, baseline="strong, a tenth watched"
+    ),
     "robust and far": Change(replace(ROBUST, **FAR)),
     "stronger moves": Change(replace(CLASSIC, rotation=20, zoom_out=0.7, zoom_in=1.4, shift=0.15)),
     "blended more": Change(replace(CLASSIC, blend=1.0)),
@@ -142,11 +151,14 @@ def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
     return torch.tensor((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
 
 
-def trained(name: str, change: Change, fold: int, device: torch.device) -> models.Classifier:
-    """Train a network on all folds but one."""
+def trained(name: str, change: Change, fold: int, device: torch.device) -> Iterator[models.Classifier]:
+    """Train a network on all folds but one; yield it with its last weights, then with the best watched ones if any."""
     torch.manual_seed(0)
     model = models.build(name, None, change.side).to(device, memory_format=torch.channels_last)
     table = images()[images().fold != fold]
+    aside = splits.draw(table.group.astype(str), "watched").to_numpy() < change.watched
+    watch = Watch(change.side, table[aside], device)
+    table = table[~aside]
     augmentation.RECIPES["tried"] = change.recipe
     labels = np.arange(len(table))  # batches tell which image it is; its label is looked up here
     array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
@@ -179,7 +191,30 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> model
             schedule.step()
             average.update(step)
             step += 1
-    return average.model
+        watch.look(model)
+    yield average.model
+    if watch.state:
+        model.load_state_dict(watch.state)
+        yield model
+
+
+class Watch:
+    """The weights after the epoch with the lowest mean loss on some images (rows of `images()`), both classes alike."""
+
+    def __init__(self, side: int, table: pd.DataFrame, device: torch.device):
+        array = decoded(inputs.dataset(DataConfig("face-mask-12k")), side)
+        self.labels = table.label.to_numpy()
+        self.batches = Batches(array, np.zeros(len(array), int), table.index, 512, device=device)
+        self.lowest, self.state = np.inf, None
+
+    def look(self, model: models.Classifier) -> None:
+        if not len(self.labels):
+            return
+        logits = predict(model, self.batches.ordered())
+        losses = np.logaddexp(0, np.where(self.labels == 1, -logits, logits))
+        loss = np.mean([losses[self.labels == label].mean() for label in (0, 1)])
+        if loss < self.lowest:
+            self.lowest, self.state = loss, copy.deepcopy(model.state_dict())
 
 
 class Average:
@@ -199,22 +234,30 @@ class Average:
 def judged(job: tuple[str, Change, int]) -> np.ndarray:
     """Return the logits of a fold's images by a network that was trained on the others, computed once."""
     name, change, fold = job
-    data = inputs.dataset(DataConfig("face-mask-12k"))
-    code = [code_version(CLASSIFIER_CODE), Path(__file__).read_text(encoding="utf-8")]
-    path = home() / "recipe" / f"{digest([name, asdict(change), fold, data.fingerprint, *code])}.npy"
+    path = place(job)
     if not path.exists():
+        data = inputs.dataset(DataConfig("face-mask-12k"))
         if multiprocessing.parent_process():
             torch.set_num_threads(1)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        model = trained(name, change, fold, device)
         pixels = decoded(data, change.side)
         rows = images().index[images().fold == fold].to_numpy()
         batches = Batches(pixels, np.zeros(len(pixels), int), rows, 512, device=device)
-        content = io.BytesIO()
-        np.save(content, predict(model, batches.ordered()))
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, content.getvalue())
+        for best, model in enumerate(trained(name, change, fold, device)):
+            content = io.BytesIO()
+            np.save(content, predict(model, batches.ordered()))
+            write_bytes(place((name, replace(change, best=bool(best)), fold)), content.getvalue())
     return np.load(path)
+
+
+def place(job: tuple[str, Change, int]) -> Path:
+    """Return the file of what a network said; its name stands for all that decides it."""
+    name, change, fold = job
+    meant = asdict(change) | {"baseline": ""}
+    data = inputs.dataset(DataConfig("face-mask-12k")).fingerprint
+    code = [code_version(CLASSIFIER_CODE), Path(__file__).read_text(encoding="utf-8")]
+    return home() / "recipe" / f"{digest([name, meant, fold, data, *code])}.npy"
 
 
 def row(name: str, title: str, logits: dict[int, np.ndarray], base: dict[int, np.ndarray]) -> dict:
@@ -276,7 +319,7 @@ def main() -> None:
     if options.workers == 1:
         found = [judged(job) for job in jobs]
     else:
-        longest = sorted(jobs, key=lambda job: job[1].seen * job[1].side**2, reverse=True)
+        longest = sorted(jobs, key=lambda job: job[1].seen * job[1].side ** 2, reverse=True)
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             pool.map(judged, longest, chunksize=1)
         found = [judged(job) for job in jobs]
