@@ -15,6 +15,7 @@ def rows(value):
         "view": "test",
         "low": value,
         "high": value,
+        "n": 9,
     }
     return [{**base, "metric": name, "value": value} for name in ("precision", "recall", "f1", "auc")]
 
@@ -23,9 +24,15 @@ def test_the_table_is_a_line_per_model_and_split():
     table = readme.score_table(pd.DataFrame(rows(0.9876)))
     assert (
         table.splitlines()[-1]
-        == "| ResNet-18 | grouped split | 0.9876 | 0.9876 | 0.9876 (0.9876–0.9876) | 0.9876 |"
+        == "| ResNet-18 | grouped split | 0.9876 | 0.9876 | 0.9876 (0.9876–0.9876) | 0.9876 | 0.9876 |"
     )
     assert "0.8448 | 0.7538 | 0.7967" in table
+
+
+def test_the_table_has_the_mean_over_seeds_and_each_seed():
+    line = readme.score_table(pd.DataFrame([*rows(0.9), *rows(0.8)])).splitlines()[-1]
+    error = 2 * 0.1 / 2  # two standard errors: the seeds differ by 0.1
+    assert f"| 0.8500 ({0.85 - error:.4f}–{0.85 + error:.4f}) | 0.9000 0.8000 |" in line
 
 
 def test_the_leak_table_gives_accuracy_where_a_view_holds_one_class():

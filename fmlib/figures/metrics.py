@@ -29,7 +29,7 @@ def confusion_matrices(scores: pd.DataFrame) -> Figure:
     """Confusion matrices, models across, splits and views down; shares of each true class, counts below.
 
     Args:
-        scores: columns model, split, view, metric (tp, fp, fn, tn), value; several seeds are averaged.
+        scores: columns model, split, view, metric (tp, fp, fn, tn), value; of several seeds counts are summed.
     """
     counts = scores[scores.metric.isin(["tp", "fp", "fn", "tn"])]
     models = list(dict.fromkeys(counts.model))
@@ -43,11 +43,12 @@ def confusion_matrices(scores: pd.DataFrame) -> Figure:
         for row, (split, view) in zip(axes, lines, strict=True):
             for ax, model in zip(row, models, strict=True):
                 part = counts[(counts.model == model) & (counts["split"] == split) & (counts["view"] == view)]
-                _matrix(ax, dict(part.groupby("metric").value.mean()), model)
+                _matrix(ax, dict(part.groupby("metric").value.sum()), model)
             row[0].set_ylabel(f"{style.label(view)}\n{style.label(split)}", fontsize=12)
         for ax, model in zip(axes[0], models, strict=True):
             ax.set_title(style.label(model), color=style.colour(model), fontsize=13)
-        figure.supxlabel("Called …", fontsize=12)
+        seeds = counts.groupby(["model", "split", "view", "metric"]).size().max()
+        figure.supxlabel("Called …" + (f" (of {seeds} seeds together)" if seeds > 1 else ""), fontsize=12)
         figure.supylabel("Is …", fontsize=12)
         figure.suptitle("What the models call the images", x=0.01, ha="left")
         return figure
@@ -83,7 +84,7 @@ def _matrix(ax: Axes, counts: dict[str, float], model: str) -> None:
         for x, name in enumerate(names):
             share = counts[name] / total if total else 0.0
             ax.add_patch(plt.Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=_shade(model, share), lw=0))
-            text = f"{share:.1%}\n{counts[name]:.4g}" if total else "none"
+            text = f"{share:.1%}\n{counts[name]:,.0f}" if total else "none"
             colour = "white" if share > 0.5 else "#222222"
             weight = "bold" if x == y else "normal"
             ax.text(x, y, text, ha="center", va="center", color=colour, fontsize=12, fontweight=weight)
