@@ -37,7 +37,8 @@ class RunConfig:
         side: image side in px.
         passes: passes over the training images that make an epoch, after which the network is validated.
         optimizer: one of `OPTIMIZERS`; `learning_rate` None takes the optimizer's default.
-        patience: epochs without a better validation loss after which training stops.
+        patience: epochs without a better validation loss after which training stops; the weights of the lowest are
+            kept. None: training goes to the end, where the learning rate is zero, and keeps its last weights.
     """
 
     data: DataConfig = DataConfig()
@@ -50,7 +51,7 @@ class RunConfig:
     batch_size: int = 64
     optimizer: str = "adam"
     learning_rate: float | None = None
-    patience: int = 10
+    patience: int | None = 10
     seed: int = 0
 
 

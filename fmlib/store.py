@@ -136,16 +136,17 @@ def _row(folder: Path) -> dict:
 
 def compare(*keys: str) -> pd.DataFrame:
     """Return what differs between stored runs: a column per run, a row per field of the configuration or provenance
-    that is not the same in all, and a row per column of the history at the epoch of the lowest validation loss."""
+    that is not the same in all, and a row per column of the history at the epoch whose weights are kept."""
     columns = {}
     for key in keys:
         folder = find(key)
-        history = read_table(folder / "history.csv")
-        best = history.loc[history.validation_loss.idxmin()].drop("seconds").add_prefix("best ")
-        columns[key] = _flat(read_json(folder / "config.json") | read_json(folder / RECORD)) | best.to_dict()
+        config, history = read_json(folder / "config.json"), read_table(folder / "history.csv")
+        last, lowest = history.index[-1], history.validation_loss.idxmin()
+        kept = history.loc[last if config["patience"] is None else lowest].drop("seconds").add_prefix("kept ")
+        columns[key] = _flat(config | read_json(folder / RECORD)) | kept.to_dict()
     both = pd.DataFrame(columns)
     same = both.astype(str).nunique(axis=1) == 1
-    return both[~same | both.index.str.startswith("best ")]
+    return both[~same | both.index.str.startswith("kept ")]
 
 
 def _flat(value: dict, prefix: str = "") -> dict:

@@ -43,6 +43,7 @@ def architecture_configs(stage: Stage, split: str = "grouped") -> list[Classifie
         epochs=_epochs(stage, split),
         batch_size=batch_size(size),
         augmentation=recipe(size * _epochs(stage, "grouped")),  # one for both splits, which are compared
+        patience=None,
     )
     return [
         replace(base, model=name, seed=stage.seed + seed)
@@ -97,6 +98,7 @@ def _small_study(stage: Stage) -> ClassifierConfig:
         epochs=epochs,
         batch_size=batch_size(size),
         seed=stage.seed,
+        patience=None,
     )
 
 

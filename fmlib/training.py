@@ -145,7 +145,8 @@ def _shared(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 class Fit:
-    """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss.
+    """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss, or the
+    last ones where the configuration has no patience.
 
     Those it writes to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
     epoch). While it lasts it keeps `checkpoint.pt` there, from which a later call goes on: one file, replaced in
@@ -213,9 +214,8 @@ class Fit:
     def _name_explosion(self, epoch: int) -> None:
         """Say that the loss was not finite, and which weights are kept."""
         if self.history and self.accelerator.is_main_process:
-            best = min(self.history, key=lambda row: row["validation_loss"])["epoch"]
             print(
-                f"{describe(self.config)}: the loss was not finite in epoch {epoch}; the weights of epoch {best} are "
+                f"{describe(self.config)}: the loss was not finite in epoch {epoch}; the weights of epoch {self.kept} are "
                 "kept. A lower learning rate may help",
                 file=sys.stderr,
             )
@@ -252,10 +252,17 @@ class Fit:
             row = scores.row("validation")
         return agreed(row)
 
+    @property
+    def kept(self) -> int:
+        """The epoch whose weights are kept."""
+        if self.config.patience is None:
+            return len(self.history)
+        return min(self.history, key=lambda row: row["validation_loss"])["epoch"]
+
     def _stalled(self) -> bool:
         """Whether the validation loss has not improved for `patience` epochs."""
-        losses = [row["validation_loss"] for row in self.history]
-        return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= self.config.patience
+        patience = self.config.patience
+        return bool(self.history) and patience is not None and len(self.history) - self.kept >= patience
 
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {
@@ -264,10 +271,9 @@ class Fit:
         }
 
     def _keep(self, row: dict) -> None:
-        """Add an epoch's row to the history, its weights if they are the best, and what a resumption needs."""
-        best = min((past["validation_loss"] for past in self.history), default=math.inf)
+        """Add an epoch's row to the history, its weights if they are to be kept, and what a resumption needs."""
         self.history.append(row)
-        if row["validation_loss"] < best:
+        if self.kept == len(self.history):
             self.snapshots["weights"] = self._snapshot()
         if len(self.history) == 1 and isinstance(self.config, AutoencoderConfig):
             self.snapshots["first"] = self._snapshot()

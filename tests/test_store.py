@@ -194,7 +194,7 @@ def test_runs_are_listed_compared_and_removed(run, config):
     assert table.epochs[other.key] == 3 and table.megabytes.min() > 0
     differences = runs.compare(run.key, other.key)
     assert differences.loc["epochs"].to_list() == [2, 3] and "side" not in differences.index
-    assert differences.loc["best validation_loss", run.key] == pytest.approx(
+    assert differences.loc["kept validation_loss", run.key] == pytest.approx(
         run.history.validation_loss.min()
     )
     runs.remove(other.key)

@@ -121,6 +121,16 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path, batches):
     assert len(history) - 1 - int(history.validation_loss.argmin()) == 2 and len(history) < 30
 
 
+def test_without_patience_training_goes_to_the_end_and_keeps_its_last_weights(tmp_path, batches):
+    train, validation = batches
+    flipped = Batches(validation.images, 1 - validation.labels, validation.rows, 16)
+    model, history = fit(tmp_path, (train, flipped), replace(CONFIG, epochs=6, patience=None))
+    objective = objectives.classification(torch.ones(2))
+    loss = training.evaluate(model, objective, flipped.ordered(), torch.device("cpu")).row("x")["x_loss"]
+    assert len(history) == 6 and history.validation_loss.argmin() < 5
+    assert loss == pytest.approx(history.validation_loss.iloc[-1], rel=1e-2)
+
+
 def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(
     tmp_path, batches, monkeypatch, capsys
 ):
