@@ -145,10 +145,11 @@ def _shared(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 class Fit:
-    """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss, or the
-    last ones where the configuration has no patience.
+    """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss.
 
-    Those it writes to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
+    Where the configuration has no patience these are the last ones.
+
+    The weights it writes to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
     epoch). While it lasts it keeps `checkpoint.pt` there, from which a later call goes on: one file, replaced in
     one step, so that a kill at any moment loses at most what came after it and counts nothing twice.
     Everything random is a function of (config.seed, epoch); torch's global random state is left as it was.
@@ -215,8 +216,8 @@ class Fit:
         """Say that the loss was not finite, and which weights are kept."""
         if self.history and self.accelerator.is_main_process:
             print(
-                f"{describe(self.config)}: the loss was not finite in epoch {epoch}; the weights of epoch {self.kept} are "
-                "kept. A lower learning rate may help",
+                f"{describe(self.config)}: the loss was not finite in epoch {epoch}; the weights of epoch {self.kept} "
+                "are kept. A lower learning rate may help",
                 file=sys.stderr,
             )
 
