@@ -319,7 +319,8 @@ def main() -> None:
     if options.workers == 1:
         found = [judged(job) for job in jobs]
     else:
-        longest = sorted(jobs, key=lambda job: job[1].seen * job[1].side ** 2, reverse=True)
+        once = {(name, replace(change, best=False, baseline=""), fold) for name, change, fold in jobs}
+        longest = sorted(once, key=lambda job: job[1].seen * job[1].side ** 2, reverse=True)
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             pool.map(judged, longest, chunksize=1)
         found = [judged(job) for job in jobs]
