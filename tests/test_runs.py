@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fmlib import fingerprints, inputs, runs, store, tables
-from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.config import ARCHITECTURES, AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import UsageError
 
 
@@ -155,3 +155,14 @@ def test_tables_hold_any_file_name(tmp_path):
     table = pd.DataFrame({"path": paths, "group": paths, "x": [0.1] * len(paths)})
     store.write_table(table, tmp_path / "t.csv")
     assert store.read_table(tmp_path / "t.csv").to_dict() == table.to_dict()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_a_gpu_trains_the_same_bits_twice(config, model):
+    weights = []
+    for _ in range(2):
+        run = runs.get(replace(config, model=model))
+        weights.append((run.folder / "weights.safetensors").read_bytes())
+        runs.remove(run.key)
+    assert weights[0] == weights[1]
