@@ -129,7 +129,7 @@ STUDIES = {
 def main(names: list[str]) -> None:
     """Run the named studies, or all of them."""
     stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")
-    stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=SEEDS, seeds=3)
+    stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=SEEDS, seeds=SEEDS)
     profile = stage.profile
     for name in names or STUDIES:
         stage.profile = profile
