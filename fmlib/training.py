@@ -149,7 +149,7 @@ class Fit:
 
     Where the configuration has no patience these are the last ones.
 
-    The weights it writes to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
+    They are written to `folder` as `weights.safetensors` (autoencoders: also `first.safetensors`, after the first
     epoch). While it lasts it keeps `checkpoint.pt` there, from which a later call goes on: one file, replaced in
     one step, so that a kill at any moment loses at most what came after it and counts nothing twice.
     Everything random is a function of (config.seed, epoch); torch's global random state is left as it was.

@@ -233,6 +233,19 @@ def test_confusion_matrix_writes_shares_and_counts(monkeypatch):
     assert f"{found / 30:.1%}\n{found}" in [text.get_text() for text in figure.axes[0].texts]
 
 
+def test_confusion_matrix_counts_the_images_of_all_seeds():
+    one = {
+        "model": "resnet18",
+        "split": "grouped",
+        "view": "test",
+        "metric": ["tp", "fp", "fn", "tn"],
+        "value": 5,
+    }
+    figure = figures.confusion_matrices(pd.concat([pd.DataFrame(one)] * 3))
+    assert {text.get_text() for text in figure.axes[0].texts} == {"50.0%\n15"}
+    assert "3 seeds" in figure.get_supxlabel()
+
+
 def test_one_class_has_no_curve(tmp_path, monkeypatch):
     table = predictions(models=1).assign(label=1)
     figure = figures.roc_curves(table, summary(table, monkeypatch))

@@ -53,7 +53,9 @@ def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
     monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
     for profile, expected in (("quick", "classic"), ("full", "strong")):
         stage = SimpleNamespace(profile=PROFILES[profile], data_config=DataConfig("set"), seed=0)
-        assert {config.augmentation for config in studies.architecture_configs(stage)} == {expected}
+        asked = studies.architecture_configs(stage)
+        assert {config.augmentation for config in asked} == {expected}
+        assert {config.patience for config in asked} == {None}  # all train to the end
 
 
 def test_both_splits_are_augmented_alike_just_above_the_limit(monkeypatch):
