@@ -39,6 +39,22 @@ ROBUST, STRONG = (augmentation.RECIPES[name] for name in ("robust", "strong"))
 FAR = {"shift": 0.12, "rotation": 20, "zoom_out": 0.8, "zoom_in": 1.3, "far": 0.4, "farthest": 0.35}
 
 
+def crops(pixels: torch.Tensor) -> list[torch.Tensor]:
+    """Return the middle and the four corners of images (N 3 H W), 7/8 as wide and high, in the images' own size."""
+    size = pixels.shape[-1]
+    places = [(size // 16, size // 16), *((top, left) for top in (0, size // 8) for left in (0, size // 8))]
+    cut = size - size // 8
+    parts = [pixels[..., top : top + cut, left : left + cut] for top, left in places]
+    return [F.interpolate(part, size=size, mode="bicubic", antialias=True).clamp(0, 1) for part in parts]
+
+
+VIEWS = {  # what is shown to a network of a batch of images
+    "one": lambda pixels: [pixels],
+    "mirrored": lambda pixels: [pixels, pixels.flip(-1)],
+    "ten crops": lambda pixels: [part for crop in crops(pixels) for part in (crop, crop.flip(-1))],
+}
+
+
 @dataclass(frozen=True)
 class Change:
     """What a recipe does otherwise than the classic one.
@@ -53,6 +69,7 @@ class Change:
         average: decay of a moving average of the weights that is judged in their place; 0: none.
         watched: share of the images, by group, that is not learned from.
         best: judged are the weights after the epoch with the lowest loss on those, not those of the last step.
+        views: how a network looks at the images it is judged on, one of `VIEWS`; its logits are averaged.
     """
 
     recipe: augmentation.Recipe = CLASSIC
@@ -67,6 +84,7 @@ class Change:
     average: float = 0.0
     watched: float = 0.0
     best: bool = False
+    views: str = "one"
     baseline: str = "classic"
 
 
@@ -90,6 +108,12 @@ CHANGES = {
     "strong, a tenth watched": Change(STRONG, watched=0.1, baseline="strong"),
     "strong, a tenth watched, best epoch": Change(
         STRONG, watched=0.1, best=True, baseline="strong, a tenth watched"
+    ),
+    "strong, 96 px, 160,000 images, mirrored": Change(
+        STRONG, side=96, seen=160_000, views="mirrored", baseline="strong, 96 px, 160,000 images"
+    ),
+    "strong, 96 px, 160,000 images, ten crops": Change(
+        STRONG, side=96, seen=160_000, views="ten crops", baseline="strong, 96 px, 160,000 images"
     ),
     "robust and far": Change(replace(ROBUST, **FAR)),
     "stronger moves": Change(replace(CLASSIC, rotation=20, zoom_out=0.7, zoom_in=1.4, shift=0.15)),
@@ -245,10 +269,22 @@ def judged(job: tuple[str, Change, int]) -> np.ndarray:
         batches = Batches(pixels, np.zeros(len(pixels), int), rows, 512, device=device)
         path.parent.mkdir(parents=True, exist_ok=True)
         for best, model in enumerate(trained(name, change, fold, device)):
-            content = io.BytesIO()
-            np.save(content, predict(model, batches.ordered()))
-            write_bytes(place((name, replace(change, best=bool(best)), fold)), content.getvalue())
+            for views in VIEWS:
+                content = io.BytesIO()
+                np.save(content, seen_as(model, batches, views))
+                told = replace(change, best=bool(best), views=views)
+                write_bytes(place((name, told, fold)), content.getvalue())
     return np.load(path)
+
+
+def seen_as(model: models.Classifier, batches: Batches, views: str) -> np.ndarray:
+    """Return the mean logit of every image over what is shown of it."""
+
+    def shown(number: int) -> Iterator[tuple[torch.Tensor, None]]:
+        return ((VIEWS[views](pixels)[number], None) for pixels, _ in batches.ordered())
+
+    count = len(VIEWS[views](torch.zeros(1, 3, 16, 16)))
+    return np.mean([predict(model, shown(number)) for number in range(count)], axis=0)
 
 
 def place(job: tuple[str, Change, int]) -> Path:
@@ -319,7 +355,9 @@ def main() -> None:
     if options.workers == 1:
         found = [judged(job) for job in jobs]
     else:
-        once = {(name, replace(change, best=False, baseline=""), fold) for name, change, fold in jobs}
+        once = {
+            (name, replace(change, best=False, views="one", baseline=""), fold) for name, change, fold in jobs
+        }
         longest = sorted(once, key=lambda job: job[1].seen * job[1].side ** 2, reverse=True)
         with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
             pool.map(judged, longest, chunksize=1)

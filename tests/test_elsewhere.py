@@ -13,11 +13,15 @@ from fmlib.config import PROFILES, ClassifierConfig, DataConfig
 @pytest.mark.parametrize("own", ["classic", "strong"])
 def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own):
     base = ClassifierConfig(model="resnet18", epochs=3, augmentation=own)
-    monkeypatch.setattr(studies, "architecture_configs", lambda stage: [base])
+    official = ClassifierConfig(model="resnet18", epochs=2, augmentation=own, split="official")
+    by_split = {"grouped": [base], "official": [official]}
+    monkeypatch.setattr(studies, "architecture_configs", lambda stage, split: by_split[split])
     stage = SimpleNamespace(data_config=DataConfig("folder"), profile=PROFILES["smoke"], seed=0)
     arms = elsewhere.configs(stage)
     assert next(iter(arms.items())) == (own, base) and arms.keys() == elsewhere.ARMS.keys()
     assert arms["no blending"] == ClassifierConfig(model="resnet18", epochs=3, augmentation="gentle")
+    leaking = ClassifierConfig(model="resnet18", epochs=2, augmentation="gentle", split="official")
+    assert arms["no blending, official split"] == leaking
     far = ClassifierConfig(model="resnet18", epochs=3, augmentation="elsewhere", pasted=4000)
     assert arms["elsewhere, pasted masks"] == far
 

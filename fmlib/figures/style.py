@@ -53,6 +53,7 @@ LABELS = (
     | {"dae-encoder": "small network", "learned": "augmented-CVAE images"}
     | {f"resnet18 {name}": f"ResNet-18, {name} augmentation" for name in ("classic", "strong")}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
+    | {"resnet18 no blending, official split": "ResNet-18, images not blended"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
