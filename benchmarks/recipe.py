@@ -327,9 +327,18 @@ def tabulated(said: dict[tuple[str, str, int], np.ndarray]) -> pd.DataFrame:
 
 
 def write(table: pd.DataFrame) -> None:
-    """Put rows into the published table, in the place of earlier ones of the same network and recipe."""
+    """Put rows into the published table, in the place of earlier ones of the same network and recipe.
+
+    An earlier row stays where the new one says the same, without a baseline to compare it with.
+    """
     if TARGET.exists():
-        table = pd.concat([pd.read_csv(TARGET), table]).drop_duplicates(["model", "change"], keep="last")
+        named, earlier = (
+            table.set_index(["model", "change"]),
+            pd.read_csv(TARGET).set_index(["model", "change"]),
+        )
+        same = earlier.errors.reindex(named.index) == named.errors
+        named = named[~(same & named.baseline.isna())]
+        table = pd.concat([earlier.drop(named.index, errors="ignore"), named]).reset_index()
     order = {title: place for place, title in enumerate(CHANGES)}
     table = table.sort_values("change", key=lambda column: column.map(order))
     table = table.sort_values("model", kind="stable")
