@@ -38,8 +38,8 @@ def spread(places: np.ndarray, gap: float) -> np.ndarray:
 
 
 def corner_list(ax: Axes, entries: list[tuple[str, str]], title: str = "", size: float = 11) -> None:
-    """List (name, text) in the axes' lower right corner, each in the colour of its name, best first."""
-    lines = [("", title)] * bool(title) + entries
+    """List (name, text) in the axes' lower right corner, each in the colour of its name, below the title's lines."""
+    lines = [("", line) for line in title.splitlines()] + entries
     for row, (name, text) in enumerate(reversed(lines)):
         colour = style.colour(name) if name else style.NEUTRAL
         where = {"xy": (1, 0), "xycoords": "axes fraction", "textcoords": "offset points"}

@@ -133,7 +133,8 @@ def _panel(ax: Axes, predictions: pd.DataFrame, known: pd.DataFrame, metric: str
         (r.model, f"{style.label(r.model)} {r.value:.3f} ({r.low:.3f}–{r.high:.3f})")
         for r in best_first.itertuples()
     ]
-    corner_list(ax, entries, "AUC (95% interval)" if roc else "Average precision (95% interval)")
+    enlarged = "corner enlarged\n" if known.value.min() >= GOOD_ENOUGH else ""
+    corner_list(ax, entries, f"{enlarged}{style.label(metric)} (95% interval)")
 
 
 def _points(rows: pd.DataFrame, roc: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -149,8 +150,6 @@ def _frame(ax: Axes, roc: bool, lowest: float, positives: float) -> None:
     if lowest >= GOOD_ENOUGH:
         reach = 0.15
         ax.set(xlim=(-0.003, reach) if roc else (1 - reach, 1.003), ylim=(1 - reach, 1.003))
-        note = {"xycoords": "axes fraction", "fontsize": 10, "color": style.NEUTRAL, "ha": "right"}
-        ax.annotate("corner enlarged", (1, 1.03), va="bottom", **note)
         return
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     chance = ((0, 1), (0, 1)) if roc else ((0, 1), (positives, positives))

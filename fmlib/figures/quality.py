@@ -92,7 +92,7 @@ def _plain_log(ax: Axes, values: pd.Series) -> None:
     ticks = steps[(steps >= low) & (steps <= high)]
     ticks = ticks[:: 1 + len(ticks) // 6] if len(ticks) > 1 else np.unique([values.min(), values.max()])
     ax.set_xlim(low, high)
-    ax.set_xticks(ticks, [f"{tick:,.4g}" for tick in ticks])
+    ax.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1000 else f"{tick:.4g}" for tick in ticks])
     ax.minorticks_off()
 
 
