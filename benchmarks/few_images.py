@@ -95,11 +95,12 @@ def generated(stage: Stage) -> None:
     scores = generators.scores(stage, generators.CONTENDERS)
     images, labels = decoded(stage.data, stage.profile.side), stage.data.manifest.label.to_numpy()
     test = splits.views(stage.data.manifest)["test"]
-    found = studies.autoencoders(stage, "vae", "cvae")
-    plain, better = (generators.errors(run, images[test], labels[test]) for run in found)
-    error = {"vae": plain.mean(), "cvae": better.mean()}
+    found = studies.autoencoders(stage, "vae-per-class", "vae", "cvae")
+    _, plain, better = errors = [generators.errors(run, images[test], labels[test]) for run in found]
+    error = {run.config.model: part.mean() for run, part in zip(found, errors, strict=True)}
     write(scores.assign(reconstruction_mse=scores.arm.str.split(",").str[0].map(error)), "vae_generators")
-    compared = [(arm, "vae, gaussian") for arm in scores.arm.unique() if arm != "vae, gaussian"]
+    arms = list(scores.arm.unique())
+    compared = [(arm, baseline) for baseline in arms[:2] for arm in arms[arms.index(baseline) + 1 :]]
     write(few_images.gains(scores, compared), "vae_generators_gains")
     gap = generators.reduction(plain, better)
     print(f"error lower by {gap.value:.1%} [{gap.low:.1%}, {gap.high:.1%}] on {gap.n} test images")

@@ -3,6 +3,8 @@
 Images are floats N 3 side side in [0, 1].
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -99,10 +101,46 @@ class SpatialVAE(VAE):
         return self.decoder(self.from_code(maps) + self.wanted(labels)[:, :, None, None])
 
 
+class VAEPerClass(VAE):
+    """The specified VAE, once for each class: what is drawn from the prior of one is of its class.
+
+    In training an image that is alone of its class in a batch is shown twice, as batch norm needs two values.
+    """
+
+    def __init__(self, side: int, latent: int):
+        super().__init__()
+        self.latent = latent
+        self.of_class = nn.ModuleList(PlainVAE(side, latent) for _ in CLASSES)
+
+    def encode(
+        self, images: torch.Tensor, labels: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._each(lambda vae, part: torch.cat(vae.encode(part), 1), images, labels).chunk(2, 1)
+
+    def decode_logits(self, codes: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        return self._each(lambda vae, part: vae.decode_logits(part), codes, labels)
+
+    def _each(
+        self,
+        work: Callable[[PlainVAE, torch.Tensor], torch.Tensor],
+        values: torch.Tensor,
+        labels: torch.Tensor,
+    ) -> torch.Tensor:
+        """Have each class's network work on what is of its class (N ...); the results in the given order."""
+        rows = [torch.nonzero(labels == label).flatten() for label in range(len(self.of_class))]
+        found = []
+        for vae, own in zip(self.of_class, rows, strict=True):
+            if len(own):
+                shown = own.repeat(2) if self.training and len(own) == 1 else own
+                found.append(work(vae, values[shown])[: len(own)])
+        return torch.cat(found)[torch.cat(rows).argsort()]
+
+
 BUILDERS = {
     "dae": lambda side, latent: DAE(side),
     "unet": lambda side, latent: UNet(side),
     "vae": PlainVAE,
+    "vae-per-class": VAEPerClass,
     "cvae": SpatialVAE,
 }
 

@@ -67,6 +67,11 @@ def reconstructed(vae: VAE, images: np.ndarray, labels: np.ndarray) -> np.ndarra
     return decode(vae, codes(vae, images, labels), labels)
 
 
+def prior(latents: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `count` codes from the standard normal distribution, wherever `latents` (N D) lie."""
+    return rng.standard_normal((count, latents.shape[1]))
+
+
 def gaussian(latents: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw `count` codes from the Gaussian fitted to `latents` (N D), its covariance shrunk to the diagonal.
 
@@ -118,7 +123,13 @@ def interpolate(latents: np.ndarray, count: int, rng: np.random.Generator) -> np
     return latents[start] + rng.random((count, 1)) * (latents[end] - latents[start])
 
 
-WAYS = {"gaussian": gaussian, "mixture": mixture, "perturb": perturb, "interpolate": interpolate}
+WAYS = {
+    "prior": prior,
+    "gaussian": gaussian,
+    "mixture": mixture,
+    "perturb": perturb,
+    "interpolate": interpolate,
+}
 
 
 def generate(

@@ -12,11 +12,14 @@ from fmlib.config import ClassifierConfig, Generated
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
+SPECIFIED = ("vae-per-class", "prior")  # all that a VAE as specified can make images of a known class with
 CONTENDERS = (
+    SPECIFIED,
     ("vae", "gaussian"),
     *(("cvae", way) for way in generation.WAYS),
 )  # autoencoder, how codes are drawn
 BRIEF = (
+    SPECIFIED,
     ("vae", "gaussian"),
     ("cvae", "gaussian"),
     ("cvae", few_images.MIXING["way"]),

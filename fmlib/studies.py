@@ -20,6 +20,7 @@ from fmlib.stage import Stage
 
 SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
 LONG = 50_000  # images that a run sees from which strong augmentation pays
+SEEN = {"unet": 0.5, "vae-per-class": 2.0}  # images that an autoencoder sees, in those of the others
 UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
 
 
@@ -125,16 +126,15 @@ def _twice_the_study(stage: Stage, budget: int) -> dict:
 def autoencoder_config(stage: Stage, model: str) -> AutoencoderConfig:
     """Return the configuration of an autoencoder that learns from the stage's training images.
 
-    The U-Net, whose steps take longer and which needs fewer, sees half as many.
+    The U-Net, whose steps take longer and which needs fewer, sees half as many; two VAEs, one per class, twice.
     """
-    unet = model == "unet"
-    common = _twice_the_study(stage, stage.profile.autoencoder_budget // (2 if unet else 1))
+    common = _twice_the_study(stage, round(stage.profile.autoencoder_budget * SEEN.get(model, 1)))
     return AutoencoderConfig(
         **common,
         model=model,
         latent=latent(model, stage.profile.side),
         batch_size=SMALL_BATCH,
-        learning_rate=UNET_RATE if unet else None,
+        learning_rate=UNET_RATE if model == "unet" else None,
     )
 
 

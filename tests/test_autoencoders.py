@@ -43,7 +43,9 @@ def test_reconstructions_are_images_of_the_same_size(name, side):
     assert out.shape == images.shape and out.min() >= 0 and out.max() <= 1
 
 
-@pytest.mark.parametrize(("name", "side"), [("dae", 40), ("unet", 34), ("vae", 48), ("cvae", 36)])
+@pytest.mark.parametrize(
+    ("name", "side"), [("dae", 40), ("unet", 34), ("vae", 48), ("vae-per-class", 48), ("cvae", 36)]
+)
 def test_a_side_that_the_strides_do_not_divide_is_misuse(name, side):
     with pytest.raises(UsageError, match=f"{side} px"):
         better_autoencoders.build(name, side, 8)
@@ -112,7 +114,20 @@ def test_a_conditional_vae_needs_whole_cells_and_makes_use_of_labels():
         assert not torch.equal(vae.decode(mean, labels), vae.decode(mean, 1 - labels))
 
 
-@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_a_vae_per_class_keeps_classes_apart_and_images_in_order():
+    torch.manual_seed(0)
+    vae, images = better_autoencoders.build("vae-per-class", 32, 4), torch.rand(5, 3, 32, 32)
+    labels = torch.tensor([1, 0, 1, 1, 0])
+    alone = vae.train().decode_logits(vae.encode(images[:2], labels[:2])[0], labels[:2])
+    assert alone.shape == (2, 3, 32, 32) and alone.isfinite().all()
+    with torch.inference_mode():
+        found = vae.eval()(images, labels)
+        for image, label, made in zip(images, labels, found, strict=True):
+            torch.testing.assert_close(made[None], vae.of_class[label](image[None]), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(vae(images[1:2], labels[1:2]), found[1:2], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vae", "vae-per-class", "cvae"])
 def test_a_vae_overfits_sixteen_images(name):
     torch.manual_seed(0)
     yy, xx = np.mgrid[:32, :32] / 31

@@ -16,6 +16,11 @@ def test_drawn_codes_have_the_mean_and_spread_of_their_sources():
     np.testing.assert_allclose(drawn.std(0), [1, 2, 0.5], atol=0.15)
 
 
+def test_the_prior_is_standard_normal_wherever_the_codes_lie():
+    drawn = generation.prior(np.full((3, 2), 7.0), 20_000, np.random.default_rng(0))
+    np.testing.assert_allclose([drawn.mean(0), drawn.std(0)], [[0, 0], [1, 1]], atol=0.05)
+
+
 def test_fewer_images_than_dimensions_still_give_codes():
     drawn = generation.gaussian(np.random.default_rng(0).normal(size=(5, 32)), 10, np.random.default_rng(1))
     assert drawn.shape == (10, 32) and np.isfinite(drawn).all()
