@@ -26,6 +26,7 @@ TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
 AUGMENTATION_SEEDS = 20  # pairs of the augmentation study, whose differences are small
 SIZES = (10, 25, 50, 100)  # source images per class
+UNLABELLED = {"study_size": 4000, "autoencoder_budget": 100_000}  # all that may train, for the DAE to start from
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
     {"way": "perturb", "share": 0.5, "until": 1.0},
@@ -85,7 +86,8 @@ def augmentation(stage: Stage) -> None:
 
 
 def pretraining(stage: Stage) -> None:
-    """A DAE's encoder against a random start."""
+    """A DAE's encoder against a random start; the DAE has learned from all images that may train."""
+    stage.profile = replace(stage.profile, **UNLABELLED)
     drawn = {"dae_pretraining": figures.dae_pretraining, "dae_pretraining_gains": figures.gains}
     by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], drawn)
 
