@@ -26,7 +26,10 @@ TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
 AUGMENTATION_SEEDS = 20  # pairs of the augmentation study, whose differences are small
 SIZES = (10, 25, 50, 100)  # source images per class
-UNLABELLED = {"study_size": 4000, "autoencoder_budget": 100_000}  # all that may train, for the DAE to start from
+UNLABELLED = {
+    "study_size": 4000,
+    "autoencoder_budget": 100_000,
+}  # all that may train, for the DAE to start from
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
     {"way": "perturb", "share": 0.5, "until": 1.0},
