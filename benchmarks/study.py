@@ -1,6 +1,7 @@
 """Seconds of a study of eight runs: in this process, in local processes, on Dask with two workers.
 
-    python benchmarks/study.py [--runs 8] [--images 600] [--epochs 2] [--side 64] [--workers 2] [--keep]
+    python benchmarks/study.py [--model resnet18] [--runs 8] [--images 600] [--epochs 2] [--side 64] [--workers 2]
+        [--keep]
 
 The images are rendered and decoded before; starting the processes counts.
 """
@@ -18,7 +19,7 @@ from dask.distributed import LocalCluster
 from rows import record
 
 from fmlib import inputs, runs
-from fmlib.config import ClassifierConfig, DataConfig
+from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data.batches import decoded
 
 
@@ -38,11 +39,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in {"runs": 8, "images": 600, "epochs": 2, "side": 64, "workers": 2}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--model", choices=ARCHITECTURES, default="resnet18")
     parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["FMLIB_HOME"] = home
         base = {"data": DataConfig("synthetic", options.images, 0), "side": options.side}
+        base["model"] = options.model
         configs = [ClassifierConfig(**base, epochs=options.epochs, seed=seed) for seed in range(options.runs)]
         decoded(inputs.dataset(base["data"]), options.side)
         alone = seconds(configs)
@@ -61,7 +64,7 @@ def cluster(workers: int) -> Iterator[str]:
 
 
 def report(name: str, taken: float, alone: float, options: argparse.Namespace) -> None:
-    setting = f"{options.runs} runs, {name}, {options.workers} workers"
+    setting = f"{options.runs} runs of {options.model}, {name}, {options.workers} workers"
     record(
         "e study",
         setting,

@@ -12,6 +12,7 @@ PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 RECIPE = PUBLISHED / "recipe.csv"
+IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
@@ -94,6 +95,21 @@ def faithfulness_table(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def wear_table(found: pd.DataFrame) -> str:
+    """Return a Markdown table of the errors by the way a mask is worn, by `benchmarks/improper_wear.py`."""
+    ways = {"proper": "properly worn, missed", "under_nose": "below the nose, called a mask"}
+    ways |= {"on_chin": "on the chin, called a mask", "none": "no mask, called one"}
+    lines = [f"| model | rendered faces | {' | '.join(ways.values())} |", "|---" * (len(ways) + 2) + "|"]
+    for (model, view), part in found.groupby(["model", "view"], sort=False):
+        of = part.set_index("wear")
+        cells = [
+            "{0.errors:.0f} of {0.n:,.0f}: {0.rate:.4f} ({0.low:.4f}–{0.high:.4f})".format(of.loc[way])
+            for way in ways
+        ]
+        lines.append(f"| {label(model)} | {label(view)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def recipe_table(found: pd.DataFrame) -> str:
     """Return a Markdown table of what changes of the recipe bring, by `benchmarks/recipe.py`."""
     lines = [
@@ -122,6 +138,7 @@ MEASURED = (  # name, what a benchmark wrote, how it is shown
     ("leak", LEAK, leak_table),
     ("faithfulness", FAITHFULNESS, faithfulness_table),
     ("recipe", RECIPE, recipe_table),
+    ("improper wear", IMPROPER_WEAR, wear_table),
 )
 
 

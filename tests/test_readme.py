@@ -98,3 +98,16 @@ def test_the_table_of_recipes_leaves_the_difference_out_where_there_is_none():
     lines = readme.recipe_table(pd.DataFrame([row, {**row, **gap, "change": "96 px"}])).splitlines()
     assert lines[2] == "| AlexNet | classic | 2 | 20 of 1,000 | 0.9800 |  |"
     assert lines[3].endswith("| 0.9800 | +0.0040 (-0.0010 to +0.0100) against classic, 2 folds |")
+
+
+def test_the_table_of_ways_of_wearing_has_a_row_per_model_and_set():
+    cell = {"rate": 0.0125, "low": 0.005, "high": 0.025, "n": 1200, "errors": 15.0}
+    ways = ("none", "proper", "under_nose", "on_chin")
+    rows = [
+        {"model": "resnet18", "view": view, "wear": wear, **cell}
+        for view in ("test", "external:fresh")
+        for wear in ways
+    ]
+    lines = readme.wear_table(pd.DataFrame(rows)).splitlines()
+    told = " | ".join(["15 of 1,200: 0.0125 (0.0050–0.0250)"] * 4)
+    assert lines[2:] == [f"| ResNet-18 | test | {told} |", f"| ResNet-18 | fresh | {told} |"]
