@@ -44,13 +44,13 @@ def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
 def taught(stage: Stage, seed: int, contenders: tuple) -> dict[str, ClassifierConfig]:
     """Return classifiers that see nothing but the images of one generator, and one that sees those it learned from.
 
-    All take as many steps. Which epoch is kept is decided on real validation images.
+    All take as many steps and keep their last weights: no real image has a say in those of the former.
     """
     source = studies.autoencoder_config(stage, "vae")
     common = {"data": source.data, "side": source.side, "train_size": source.train_size}
     epochs = stage.profile.epochs(source.train_size, stage.profile.study_budget)
     common |= {"epochs": epochs, "batch_size": studies.SMALL_BATCH, "seed": stage.seed + seed}
-    base = ClassifierConfig(**common, model=few_images.MODEL, augmentation="none")
+    base = ClassifierConfig(**common, model=few_images.MODEL, augmentation="none", patience=None)
     made = {
         f"{model}, {way}": Generated(autoencoder=studies.autoencoder_config(stage, model), way=way, share=1.0)
         for model, way in contenders

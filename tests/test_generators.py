@@ -31,6 +31,7 @@ def test_contenders_differ_in_the_images_alone(stage):
     assert len(taught) == len(generators.CONTENDERS) + 1
     assert len({replace(config, generated=None) for config in taught.values()}) == 1
     shares = [config.generated.share for name, config in taught.items() if name != generators.REAL]
+    assert {config.patience for config in taught.values()} == {None}  # real images choose no epoch
     assert set(shares) == {1.0} and taught[generators.REAL].generated is None
 
 
