@@ -29,7 +29,7 @@ SIZES = (10, 25, 50, 100)  # source images per class
 UNLABELLED = {
     "study_size": 4000,
     "autoencoder_budget": 100_000,
-}  # all that may train, for the DAE to start from
+}  # all training images (a DAE takes twice as many), seen 14 times
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
     {"way": "perturb", "share": 0.5, "until": 1.0},

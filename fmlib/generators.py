@@ -44,7 +44,8 @@ def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
 def taught(stage: Stage, seed: int, contenders: tuple) -> dict[str, ClassifierConfig]:
     """Return classifiers that see nothing but the images of one generator, and one that sees those it learned from.
 
-    All take as many steps and keep their last weights: no real image has a say in those of the former.
+    All take as many steps and keep their last weights: no real image chooses the epoch of
+    those that see generated ones.
     """
     source = studies.autoencoder_config(stage, "vae")
     common = {"data": source.data, "side": source.side, "train_size": source.train_size}

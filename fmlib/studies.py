@@ -21,7 +21,7 @@ from fmlib.stage import Stage
 SMALL_BATCH = 8  # of autoencoders, judges of what they make, studies on few images: many small steps pay
 LONG = 50_000  # images that a run sees from which strong augmentation pays
 SEEN = {"unet": 0.5, "vae-per-class": 2.0}  # images that an autoencoder sees, in those of the others
-UNET_RATE = 3e-3  # its learning rate; both were chosen on validation images
+UNET_RATE = 3e-3  # its learning rate, chosen on validation images as its share above
 
 
 def train_size(stage: Stage, split: str) -> int:

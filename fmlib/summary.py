@@ -46,7 +46,7 @@ def scores(rows: Sequence[dict], metric: str = "f1") -> dict[tuple[str, str, str
 def _plain(row: dict) -> bool:
     """Whether a row scores an architecture by itself, not an arm of another study."""
     scored = row["model"] and row["split"] and row["view"] and row["value"] is not None
-    return bool(scored) and not row["train_size"] and "vae" not in (row["augmentation"] or "")
+    return bool(scored) and not row["train_size"] and " " not in row["model"]
 
 
 def _joined(key: tuple[str, str, str], rows: Sequence[dict], first: int) -> Score:

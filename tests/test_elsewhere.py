@@ -16,7 +16,10 @@ def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own
     official = ClassifierConfig(model="resnet18", epochs=2, augmentation=own, split="official")
     by_split = {"grouped": [base], "official": [official]}
     monkeypatch.setattr(studies, "architecture_configs", lambda stage, split: by_split[split])
-    stage = SimpleNamespace(data_config=DataConfig("folder"), profile=PROFILES["smoke"], seed=0)
+    published = SimpleNamespace(manifest=pd.DataFrame({"split": ["train", "test"]}))
+    stage = SimpleNamespace(
+        data=published, data_config=DataConfig("folder"), profile=PROFILES["smoke"], seed=0
+    )
     arms = elsewhere.configs(stage)
     assert next(iter(arms.items())) == (own, base) and arms.keys() == elsewhere.ARMS.keys()
     assert arms["no blending"] == ClassifierConfig(model="resnet18", epochs=3, augmentation="gentle")
@@ -24,6 +27,32 @@ def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own
     assert arms["no blending, official split"] == leaking
     far = ClassifierConfig(model="resnet18", epochs=3, augmentation="elsewhere", pasted=4000)
     assert arms["elsewhere, pasted masks"] == far
+
+
+def test_a_set_that_publishes_no_split_has_no_arm_on_it():
+    table = pd.DataFrame(
+        {"path": list("abcdefghij"), "label": [0, 1] * 5, "split": "", "group": list("abcdefghij")}
+    )
+    table = table.assign(origin=table.path, sha256=table.path)
+    stage = SimpleNamespace(data=SimpleNamespace(manifest=table), data_config=DataConfig("folder"), seed=0)
+    stage.profile = PROFILES["smoke"]
+    arms = elsewhere.configs(stage)
+    assert {config.split for config in arms.values()} == {"grouped"}
+    assert arms.keys() == elsewhere.ARMS.keys() - {elsewhere.LEAKING}
+
+
+def test_rows_say_on_which_split_an_arm_was_trained(monkeypatch):
+    arms = {"strong": "grouped", elsewhere.SAME_RECIPE: "grouped", elsewhere.LEAKING: "official"}
+    monkeypatch.setattr(
+        elsewhere,
+        "configs",
+        lambda stage: {arm: ClassifierConfig(split=split) for arm, split in arms.items()},
+    )
+    row = {"view": "test", "metric": "f1", "value": 1.0, "low": 1.0, "high": 1.0, "n": 9, "run": "a"}
+    rows = []
+    stage = SimpleNamespace(row=lambda **fields: rows.append(fields))
+    elsewhere.record(stage, pd.DataFrame([{"arm": arm, **row} for arm in arms]))
+    assert [(r["augmentation"], r["split"]) for r in rows] == list(arms.items())[1:]
 
 
 def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
@@ -38,7 +67,12 @@ def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
 def test_gains_are_paired_and_leave_out_views_of_one_class():
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 2
-    quality = {"classic": 0.25, "no blending": 0.25, "elsewhere, pasted masks": 1.0}
+    quality = {
+        "classic": 0.25,
+        elsewhere.SAME_RECIPE: 0.25,
+        "elsewhere, pasted masks": 1.0,
+        elsewhere.LEAKING: 0.25,
+    }
     parts = []
     for view, chosen in (("test", labels >= 0), ("clean", labels == 0)):
         paths = [f"{view}{number}" for number in range(chosen.sum())]
@@ -50,6 +84,9 @@ def test_gains_are_paired_and_leave_out_views_of_one_class():
             parts.append(pd.DataFrame({"arm": arm, "view": view, "path": paths, **columns}).iloc[order])
     gaps = elsewhere.gains(SimpleNamespace(seed=0), pd.concat(parts)).set_index("arm")
     assert set(gaps["view"]) == {"test"}
-    assert dict(gaps.verdict) == {"no blending": "cannot be told apart", "elsewhere, pasted masks": "better"}
+    same = dict.fromkeys((elsewhere.SAME_RECIPE, elsewhere.LEAKING), "cannot be told apart")
+    assert dict(gaps.verdict) == {**same, "elsewhere, pasted masks": "better"}
+    assert gaps.baseline[elsewhere.LEAKING] == elsewhere.SAME_RECIPE and gaps.baseline.iloc[0] == "classic"
     assert gaps.difference["no blending"] == 0
-    assert "test: +0.000" in elsewhere.sentence(gaps.reset_index())
+    text = elsewhere.sentence(gaps.reset_index())
+    assert "test: +0.000" in text and text.count("Against the same ResNet-18") == 2
