@@ -4,7 +4,8 @@
 
 The plain way is what a tutorial does: torchvision's ImageFolder on JPEG files, a DataLoader with two workers,
 float32, NCHW, torchvision's network (EfficientNet: efficientnet-pytorch's). Below 128 px ours leave their last
-reduction out and do more arithmetic; there the plain way trains our network, too. All train on the same rendered faces
+reduction out and do more arithmetic; there the plain way trains our network, too (EfficientNet: with
+our faster depthwise convolutions). All train on the same rendered faces
 with Adam, flips and affine transforms, in turns within this process; the median round counts.
 """
 
@@ -138,7 +139,7 @@ def compare(name: str, side: int, data: sources.Dataset, folder: Path, options: 
     setting, asked = f"{name}, {side} px", ASKED.get((name, side))
     asked = f"≥ {asked}" if asked else "–"
     for way in networks:
-        told = setting if way == "plain" else f"{setting}, {way}"
+        told, asked = (setting, asked) if way == "plain" else (f"{setting}, {way}", "–")
         record("a training", told, shown["ours"], shown[way], found["ours"] / found[way], asked, options.keep)
     fed = found["ours"] / found["fixed"]
     record(

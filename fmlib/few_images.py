@@ -103,7 +103,7 @@ def augmentation(stage: Stage) -> pd.DataFrame:
 
 
 def dae(stage: Stage) -> AutoencoderConfig:
-    """Return the DAE that learns, without labels, from all training images of the other studies at `SIDE` px."""
+    """Return the DAE that learns, without labels, from as many images as the other autoencoders, at `SIDE` px."""
     size = min(2 * stage.profile.study_size, train_size(stage, "grouped"))
     epochs = stage.profile.epochs(size, stage.profile.autoencoder_budget)
     return AutoencoderConfig(
