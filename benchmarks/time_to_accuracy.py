@@ -4,10 +4,11 @@
         [--baseline-epochs 1] [--keep]
 
 Ours, with strong augmentation at 64 px and its last weights, is measured whole, in an empty store: reading the data
-set, grouping and splitting it, decoding, training, the score. The original's recipe (EfficientNet-B0 from efficientnet-pytorch, Adam, 224 px, a plain loop) takes hours on a
-CPU: `--steps` of it are measured, and multiplied by the steps of `--baseline-epochs`. One epoch is the least that can
-be scored, so that the ratio is a lower bound unless the number of epochs that the recipe needs was found otherwise;
-`--whole-baseline` trains it until it is there, and extrapolates nothing.
+set, grouping and splitting it, decoding, training, the score. The original's recipe (EfficientNet-B0 from
+efficientnet-pytorch, Adam, 224 px, a plain loop) takes hours on a CPU: `--steps` of it are measured, and multiplied by
+the steps of `--baseline-epochs`. One epoch is the least that can be scored, so that the ratio is a lower bound unless
+the number of epochs that the recipe needs was found otherwise; `--whole-baseline` trains it until it is there, and
+extrapolates nothing.
 """
 
 import argparse
