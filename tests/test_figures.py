@@ -14,7 +14,7 @@ from PIL import Image
 from fmlib import evaluation
 from fmlib.config import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS
 from fmlib.errors import FmlibError
-from fmlib.figures import classifier, direct, style
+from fmlib.figures import classifier, direct, quality, style
 from fmlib.figures import metrics as figures
 
 MODELS = (*ARCHITECTURES, "resnet34", "resnet50", "efficientnet-b1", "my-own")
@@ -287,3 +287,18 @@ def test_a_view_without_a_defined_score_says_so(monkeypatch):
     figure = figures.architecture_comparison(table, costs(4))
     words = [text.get_text() for part in figure.subfigs for ax in part.axes for text in ax.texts]
     assert sum("not defined" in text for text in words) == 1
+
+
+def test_a_list_in_the_corner_stands_below_the_lines_of_its_title():
+    figure, ax = plt.subplots()
+    direct.corner_list(ax, [("resnet18", "ResNet-18 0.99")], "corner enlarged\nAUC")
+    heights = {text.get_text(): text.xyann[1] for text in ax.texts}
+    assert heights["corner enlarged"] > heights["AUC"] > heights["ResNet-18 0.99"]
+    plt.close(figure)
+
+
+def test_thousands_are_written_out_on_an_axis_of_costs():
+    figure, ax = plt.subplots()
+    quality._plain_log(ax, pd.Series([6_000, 57_000]))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["5,000", "10,000", "20,000", "50,000"]
+    plt.close(figure)

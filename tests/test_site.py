@@ -286,6 +286,12 @@ def test_a_value_is_marked_only_where_no_other_interval_reaches_it():
     assert [line["cells"][0]["best"] for line in near["lines"]] == [False, False]
 
 
+def test_the_index_counts_architectures_not_arms_of_other_studies():
+    rows = [scored("resnet18", 0.95), scored("alexnet", 0.90), scored("resnet18 no blending", 0.99)]
+    found = summary.summarise(rows)
+    assert found["best"].model == "resnet18" and len(found["tables"][0]["lines"]) == 2
+
+
 def test_seeds_are_averaged_and_widen_the_interval():
     rows = [scored("resnet18", value, seed=seed) for seed, value in enumerate((0.90, 0.94))]
     best = summary.summarise(rows)["best"]

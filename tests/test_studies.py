@@ -49,6 +49,16 @@ def test_a_network_sees_as_many_images_on_either_split(monkeypatch):
         assert two.epochs * 10_000 == pytest.approx(one.epochs * 7000, abs=5000)
 
 
+def test_two_vaes_see_twice_the_images_of_one_and_a_unet_half(monkeypatch):
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: 960)
+    stage = SimpleNamespace(profile=PROFILES["full"], data_config=DataConfig("set"), seed=0)
+    epochs = {
+        name: studies.autoencoder_config(stage, name).epochs for name in ("vae", "vae-per-class", "unet")
+    }
+    assert epochs["vae-per-class"] == pytest.approx(2 * epochs["vae"], abs=1)
+    assert 2 * epochs["unet"] == pytest.approx(epochs["vae"], abs=1)
+
+
 def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
     monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
     for profile, expected in (("quick", "classic"), ("full", "strong")):
