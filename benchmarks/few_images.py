@@ -89,7 +89,7 @@ def augmentation(stage: Stage) -> None:
 
 
 def pretraining(stage: Stage) -> None:
-    """A DAE's encoder against a random start; the DAE has learned from all images that may train."""
+    """A DAE's encoder against a random start; the DAE has learned from all training images."""
     stage.profile = replace(stage.profile, **UNLABELLED)
     drawn = {"dae_pretraining": figures.dae_pretraining, "dae_pretraining_gains": figures.gains}
     by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], drawn)

@@ -1,4 +1,4 @@
-"""Whether the rule of `fmlib.training.precision` picks the faster of bf16 and fp32 on this machine.
+"""Whether the rule of `fmlib.arithmetic.precision` picks the faster of bf16 and fp32 on this machine.
 
 python benchmarks/precision.py [--sides 64 224] [--steps 4] [--keep]
 """
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from rows import record
 
-from fmlib import models, training
+from fmlib import arithmetic, models, training
 from fmlib.config import ARCHITECTURES
 
 BATCH = 64
@@ -46,7 +46,7 @@ def main() -> None:
     for side in options.sides:
         for name in options.models:
             times = {way: seconds(name, side, way, options.steps, device) for way in ("bf16", "fp32")}
-            chosen = training.precision(device)
+            chosen = arithmetic.precision(device)
             other = "fp32" if chosen == "bf16" else "bf16"
             shown = {way: f"{way}: {value * 1e3:.0f} ms a step" for way, value in times.items()}
             gain = times[other] / times[chosen]

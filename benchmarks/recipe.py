@@ -2,13 +2,12 @@
 
     python benchmarks/recipe.py [--models NAME ...] [--changes NAME ...] [--folds 0 1 2 3] [--workers N] [--seen N]
 
-Only images that may train take part, in four folds by group: no test image and none of another collection has a say.
-A network sees 80,000 images of three folds and is judged on the fourth, with the weights of its last step and one look
-at each image, unless the recipe says otherwise. What a
-network said is kept under FMLIB_HOME, so that an interrupted search goes on. Puts a row per network and recipe into
-figures/face-mask-12k/recipe.csv: balanced accuracy, and its paired difference from the recipe's baseline on the folds
-that both have (`paired` of them), with a 95% interval by group. `--seen`: fewer images, to try the script out; nothing
-is written then.
+Only images that may train take part, in four folds by group: no test image and none of another collection has a say. A
+network sees 80,000 images of three folds and is judged on the fourth, with the weights of its last step and one look at
+each image, unless the recipe says otherwise. What a network said is kept under FMLIB_HOME, so that an interrupted
+search goes on. Puts a row per network and recipe into figures/face-mask-12k/recipe.csv: balanced accuracy, and its
+paired difference from the recipe's baseline on the folds that both have (`paired` of them), with a 95% interval by
+group. `--seen`: fewer images, to try the script out; nothing is written then.
 """
 
 import argparse
@@ -26,13 +25,14 @@ import torch
 from torch.nn import functional as F
 
 from fmlib import augmentation, comparison, inputs, models, objectives
+from fmlib.arithmetic import autocast
 from fmlib.augmentation import CLASSIC
 from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
 from fmlib.data import splits
 from fmlib.data.batches import Batches, decoded
 from fmlib.files import write_bytes
 from fmlib.fingerprints import CLASSIFIER_CODE, code_version, digest
-from fmlib.training import GENTLE, autocast, predict, rate_factor
+from fmlib.training import GENTLE, predict, rate_factor
 
 TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
 FOLDS, BATCH, SEEN = 4, 64, 80_000
@@ -280,12 +280,11 @@ def judged(job: tuple[str, Change, int]) -> np.ndarray:
 
 def seen_as(model: models.Classifier, batches: Batches, views: str) -> np.ndarray:
     """Return the mean logit of every image over what is shown of it."""
-
-    def shown(number: int) -> Iterator[tuple[torch.Tensor, None]]:
-        return ((VIEWS[views](pixels)[number], None) for pixels, _ in batches.ordered())
-
-    count = len(VIEWS[views](torch.zeros(1, 3, 16, 16)))
-    return np.mean([predict(model, shown(number)) for number in range(count)], axis=0)
+    parts = []
+    for pixels, _ in batches.ordered():
+        shown = VIEWS[views](pixels)
+        parts.append(predict(model, [(part, None) for part in shown]).reshape(len(shown), -1).mean(0))
+    return np.concatenate(parts)
 
 
 def place(job: tuple[str, Change, int]) -> Path:

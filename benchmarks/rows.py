@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from fmlib.arithmetic import precision
 from fmlib.environment import commit, environment
 from fmlib.files import write_text
 from fmlib.readme import with_table
 from fmlib.store import write_table
-from fmlib.training import precision
 
 RESULTS = Path(__file__).with_name("results.csv")
 README = Path(__file__).resolve().parent.parent / "README.md"

@@ -2,11 +2,11 @@
 
     python benchmarks/training_speed.py [--models resnet18 ...] [--sides 64 224] [--steps 6] [--rounds 3] [--keep]
 
-The plain way is what a tutorial does: torchvision's ImageFolder on JPEG files, a DataLoader with two workers,
-float32, NCHW, torchvision's network (EfficientNet: efficientnet-pytorch's). Below 128 px ours leave their last
-reduction out and do more arithmetic; there the plain way trains our network, too (EfficientNet: with
-our faster depthwise convolutions). All train on the same rendered faces
-with Adam, flips and affine transforms, in turns within this process; the median round counts.
+The plain way is what a tutorial does: torchvision's ImageFolder on JPEG files, a DataLoader with two workers, float32,
+NCHW, torchvision's network (EfficientNet: efficientnet-pytorch's). Below 128 px ours leave their last reduction out and
+do more arithmetic; there the plain way trains our network, too (EfficientNet: with our faster depthwise convolutions).
+All train on the same rendered faces with Adam, flips and affine transforms, in turns within this process; the median
+round counts.
 """
 
 import argparse

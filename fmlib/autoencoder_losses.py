@@ -59,4 +59,5 @@ def objective(config: AutoencoderConfig) -> Objective:
     """Return the loss that an autoencoder of this configuration minimises."""
     denoiser = denoising(config.noise)
     objectives = {"dae": denoiser, "unet": denoiser, "cvae": sharp_elbo}
-    return objectives.get(config.model, negative_elbo)
+    objectives |= {"vae": negative_elbo, "vae-per-class": negative_elbo}
+    return objectives[config.model]

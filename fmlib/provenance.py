@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fmlib.arithmetic import precision
 from fmlib.config import RunConfig
 from fmlib.environment import commit, environment
 from fmlib.files import write_text
 from fmlib.processes import processes
-from fmlib.training import precision
 
 BEGUN = "begun"  # file of an unfinished run: when it was begun
 

@@ -4,8 +4,7 @@ import math
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from fmlib.allocation import keep_freed_memory
+from fmlib.arithmetic import autocast, exact
 from fmlib.autoencoders import VAE
 from fmlib.checkpoints import Checkpoint, damage
 from fmlib.config import AutoencoderConfig, RunConfig
@@ -53,32 +53,6 @@ def rate_factor(step: int, steps: int) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-def precision(device: torch.device) -> str:
-    """Return "bf16" where that is the faster way to train on this device, else "fp32".
-
-    A rule and not a stopwatch: one noisy measurement would change the weights that a fresh store ends with.
-    `benchmarks/precision.py` measures whether the rule is right on a machine.
-    """
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    quick = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bf16" if quick else "fp32"
-
-
-def autocast(device: torch.device):
-    """Return the bf16 context where it is faster on this device, else an empty one."""
-    if precision(device) == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return nullcontext()
-
-
-@contextmanager
-def exact() -> Iterator[None]:
-    """Have convolutions on a GPU give the same bits every time, and those in float32 full precision."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
 
 
 def epoch_seed(seed: int, epoch: int, process: int = 0) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from fmlib import runs, training
+from fmlib import arithmetic, runs, training
 from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
 from fmlib.data.batches import Batches
 from fmlib.processes import processes
@@ -33,7 +33,7 @@ def fit(folder: Path) -> None:
     train = Batches(images, labels, np.arange(45), 15, seed=1, augmentation="classic")
     validation = Batches(images, labels, np.arange(45, 61), 16)
     config = ClassifierConfig(epochs=4, optimizer="sgd", learning_rate=0.05)
-    training.precision = lambda device: "fp32"  # so that only the order of sums differs
+    arithmetic.precision = lambda device: "fp32"  # so that only the order of sums differs
     history = training.Fit(Plain(), config, train, validation, folder).run()
     if processes().is_main_process:
         history.to_csv(folder / "history.csv", index=False)
