@@ -1,23 +1,26 @@
 """What autoencoders are good for on FaceMask 12K, with ten seeds in pairs: the studies of reports 03 and 04.
 
-python benchmarks/few_images.py mixing|augmentation|pretraining|generators|robustness ...
+    python benchmarks/few_images.py [mixing|augmentation|attempts|pretraining|generators|robustness ...] [--sizes 250]
 
-Each writes tables to figures/face-mask-12k/. `mixing` is the one search, on validation images, by which
-`few_images.MIXING` was chosen. The runs are kept in the store, so that an interrupted study goes on.
+Each writes tables to figures/face-mask-12k/; rows of sizes that are not asked for stay in them. `mixing` is the one
+search, on validation images, by which `few_images.MIXING` was chosen. The runs are kept in the store, so that an
+interrupted study goes on.
 """
 
+import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fmlib import damage, few_images, generators, restoration, studies
+from fmlib import attempts, damage, few_images, generators, restoration, studies
 from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.data.batches import decoded
+from fmlib.errors import known
 from fmlib.figures import autoencoder as figures
 from fmlib.figures import style
 from fmlib.stage import Stage
@@ -25,7 +28,7 @@ from fmlib.stage import Stage
 TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
 AUGMENTATION_SEEDS = 20  # pairs of the augmentation study, whose differences are small
-SIZES = (10, 25, 50, 100)  # source images per class
+SIZES = (10, 25, 50, 100, 250, 1000, 2156)  # source images per class; the last: all
 UNLABELLED = {
     "study_size": 4000,
     "autoencoder_budget": 100_000,
@@ -69,16 +72,24 @@ def by_size(
     drawn: dict[str, Callable[[pd.DataFrame], Figure]],
 ) -> None:
     """Run a study size after size; write and draw its scores and its paired differences, by name, after each."""
-    parts = []
-    for size in SIZES:
+    for size in stage.profile.sizes:
         stage.profile = replace(stage.profile, sizes=(size,))
-        parts.append(study(stage))
-        table = pd.concat(parts, ignore_index=True)
+        table = study(stage)
         for found, (name, draw) in zip(
             (table, few_images.gains(table, compared)), drawn.items(), strict=True
         ):
-            write(found, name)
-            style.save(draw(found), TARGET / f"{name}.png")
+            table = with_other_sizes(found, TARGET / f"{name}.csv")
+            write(table, name)
+            style.save(draw(table), TARGET / f"{name}.png")
+
+
+def with_other_sizes(found: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return a table with the rows of other sizes that an earlier one has, by size."""
+    if not path.exists():
+        return found
+    earlier = pd.read_csv(path)
+    kept = earlier[~earlier.per_class.isin(found.per_class)]
+    return pd.concat([kept, found], ignore_index=True).sort_values("per_class", kind="stable")
 
 
 def augmentation(stage: Stage) -> None:
@@ -88,11 +99,20 @@ def augmentation(stage: Stage) -> None:
     by_size(stage, few_images.augmentation, few_images.COMPARED, drawn)
 
 
+def attempted(stage: Stage) -> None:
+    """Everything that was tried to make generated images add to classic augmentation."""
+    table = attempts.scored(stage, attempts.ATTEMPTS)
+    write(table, "vae_attempts")
+    gains = attempts.gains(table)
+    write(gains, "vae_attempts_gains")
+    print(attempts.sentence(gains))
+
+
 def pretraining(stage: Stage) -> None:
-    """A DAE's encoder against a random start; the DAE has learned from all training images."""
+    """DAEs' encoders against a random start; the DAEs have learned from all training images."""
     stage.profile = replace(stage.profile, **UNLABELLED)
     drawn = {"dae_pretraining": figures.dae_pretraining, "dae_pretraining_gains": figures.gains}
-    by_size(stage, few_images.pretraining, [few_images.STARTS[::-1]], drawn)
+    by_size(stage, few_images.pretraining, few_images.STARTED, drawn)
 
 
 def generated(stage: Stage) -> None:
@@ -126,21 +146,25 @@ def robustness(stage: Stage) -> None:
 STUDIES = {
     "mixing": mixing,
     "augmentation": augmentation,
+    "attempts": attempted,
     "pretraining": pretraining,
     "generators": generated,
     "robustness": robustness,
 }
 
 
-def main(names: list[str]) -> None:
-    """Run the named studies, or all of them."""
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="source images per class")
+    options = parser.parse_args()
     stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")
     stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=SEEDS, seeds=SEEDS)
-    profile = stage.profile
-    for name in names or STUDIES:
+    profile = replace(stage.profile, sizes=tuple(options.sizes))
+    for name in [known("study", name, STUDIES) for name in options.studies] or STUDIES:
         stage.profile = profile
         STUDIES[name](stage)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

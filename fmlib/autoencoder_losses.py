@@ -6,22 +6,37 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, gaussian_kl, gaussian_loss
+from fmlib.autoencoders import VAE, add_noise, bernoulli_loss, edge_loss, gaussian_kl, gaussian_loss
 from fmlib.config import AutoencoderConfig
+from fmlib.data.pasting import Masks, covered
 
 Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means over the batch
-Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor], Losses]
+Objective = Callable[
+    [nn.Module, torch.Tensor, torch.Tensor, float], Losses
+]  # the last: share of training done
 FREE_NATS = 0.02  # per latent dimension
+COVERED = 0.5  # share of the images that a denoiser of masks gets one over
 
 
-def denoising(noise: float) -> Objective:
-    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`."""
+def denoising(noise: float, masks: Masks | None = None) -> Objective:
+    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`.
 
-    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+    With masks one of them is laid over `COVERED` of the images, before the noise: to take it off is to know a mask.
+    """
+
+    def objective(
+        model: nn.Module, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0
+    ) -> Losses:
         sigma = noise * torch.rand(len(images), 1, 1, 1, device=images.device)
-        return {"loss": F.mse_loss(model(add_noise(images, sigma)).float(), images)}
+        spoiled = images if masks is None else _masked(images, masks)
+        return {"loss": F.mse_loss(model(add_noise(spoiled, sigma)).float(), images)}
 
     return objective
+
+
+def _masked(images: torch.Tensor, masks: Masks) -> torch.Tensor:
+    chosen = torch.nonzero(torch.rand(len(images)) < COVERED)[:, 0]
+    return covered(images, chosen, masks) if len(chosen) else images
 
 
 def _sampled(
@@ -32,7 +47,7 @@ def _sampled(
     return mean, log_variance, mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
 
 
-def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0) -> Losses:
     """Reconstruction loss plus KL in nats per image (Kingma & Welling 2014), one sample of z."""
     mean, log_variance, codes = _sampled(model, images, labels)
     reconstruction = bernoulli_loss(model.decode_logits(codes, labels).float(), images).mean()
@@ -40,24 +55,37 @@ def negative_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Los
     return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
 
-def sharp_elbo(model: VAE, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+def sharp_elbo(beta: float = 1.0, warm_up: float = 0.0, edges: float = 0.0) -> Objective:
     """Negative ELBO with a Gaussian likelihood whose variance fits the batch, and `FREE_NATS` in every dimension.
 
     The KL divergence of a dimension costs nothing up to there (Kingma et al. 2016), lest it falls silent early on.
+
+    Args:
+        beta: weight of the KL divergence (Higgins et al. 2017).
+        warm_up: share of training over which that weight rises from zero (Bowman et al. 2016).
+        edges: weight of the likelihood of differences between neighbouring pixels.
     """
-    mean, log_variance, codes = _sampled(model, images, labels)
-    reconstruction = gaussian_loss(model.decode(codes, labels).float(), images)
-    kl = gaussian_kl(mean.T, log_variance.T) / len(images)  # latent: the mean over images of each dimension
-    return {
-        "loss": reconstruction + kl.clamp(min=FREE_NATS).sum(),
-        "reconstruction": reconstruction,
-        "kl": kl.sum(),
-    }
+
+    def objective(model: VAE, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0) -> Losses:
+        mean, log_variance, codes = _sampled(model, images, labels)
+        restored = model.decode(codes, labels).float()
+        reconstruction = gaussian_loss(restored, images)
+        if edges:
+            reconstruction = reconstruction + edges * edge_loss(restored, images)
+        kl = gaussian_kl(mean.T, log_variance.T) / len(
+            images
+        )  # latent: the mean over images of each dimension
+        weight = beta * min(1.0, progress / warm_up) if warm_up else beta
+        loss = reconstruction + weight * kl.clamp(min=FREE_NATS).sum()
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl.sum()}
+
+    return objective
 
 
-def objective(config: AutoencoderConfig) -> Objective:
-    """Return the loss that an autoencoder of this configuration minimises."""
-    denoiser = denoising(config.noise)
-    objectives = {"dae": denoiser, "unet": denoiser, "cvae": sharp_elbo}
+def objective(config: AutoencoderConfig, masks: Masks | None = None) -> Objective:
+    """Return the loss that an autoencoder of this configuration minimises; `masks` are laid over what denoisers see."""
+    denoiser = denoising(config.noise, masks)
+    sharp = sharp_elbo(config.beta, config.warm_up, config.edges)
+    objectives = {"dae": denoiser, "unet": denoiser, "cvae": sharp}
     objectives |= {"vae": negative_elbo, "vae-per-class": negative_elbo}
     return objectives[config.model]

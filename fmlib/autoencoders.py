@@ -132,6 +132,11 @@ def gaussian_loss(restored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return 0.5 * images[0].numel() * (torch.log(2 * torch.pi * error) + 1)
 
 
+def edge_loss(restored: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """`gaussian_loss` of the differences between neighbouring pixels, across and down; N 3 H W -> ()."""
+    return sum(gaussian_loss(restored.diff(dim=axis), images.diff(dim=axis)) for axis in (2, 3))
+
+
 def add_noise(images: torch.Tensor, sigma: float | torch.Tensor) -> torch.Tensor:
     """Add Gaussian noise of standard deviation `sigma` (a number, or N 1 1 1) and clip to [0, 1]."""
     return (images + sigma * torch.randn_like(images)).clamp(0, 1)

@@ -62,15 +62,21 @@ class AutoencoderConfig(RunConfig):
     Attributes:
         model: one of `fmlib.better_autoencoders.BUILDERS`.
         noise: largest standard deviation of the Gaussian noise that a denoiser is trained against.
+        pasted: number of rendered faces whose masks are laid over what a denoiser sees, and are to be taken off.
         latent: dimensions of a VAE's latent space.
         augmentation: a recipe of `fmlib.augmentation` that blends nothing; images that a classifier is given are made
             from the codes of images changed by it.
+        beta, warm_up, edges: of a CVAE's loss (`fmlib.autoencoder_losses.sharp_elbo`).
     """
 
     model: str = "dae"
     noise: float = 0.3
+    pasted: int = 0
     latent: int = 128
     augmentation: str = "none"
+    beta: float = 1.0
+    warm_up: float = 0.0
+    edges: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

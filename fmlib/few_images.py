@@ -25,13 +25,15 @@ MIXING = {
     "share": 0.25,
     "until": 1.0,
 }  # chosen on validation: `benchmarks/few_images.py mixing`
+CLASSIC = "gentle"  # what classic augmentation is here: it blends nothing, so that a VAE can learn from it
 LEARNED = {  # of the CVAE that learns from augmented sources: nearly the best, 1.0, and some real images are left
     **MIXING,
     "share": 0.75,
 }
 ARMS = ("none", "classic", "vae", "cvae", "learned", "classic+cvae")
 COMPARED = (*((arm, "none") for arm in ARMS[1:5]), ("learned", "classic"), ("classic+cvae", "classic"))
-STARTS = ("random start", "DAE's encoder")
+STARTS = ("random start", "DAE's encoder", "unmasking DAE's encoder")
+STARTED = tuple((start, STARTS[0]) for start in STARTS[1:])  # each with its baseline
 
 
 def sizes(stage: Stage) -> list[int]:
@@ -78,10 +80,10 @@ def augmentation_arms(
     """
     passes = _passes(per_class, stage.profile.size_budget)
     common = _few(stage, per_class, seed)
-    base = ClassifierConfig(**common, model=MODEL, augmentation="gentle", passes=passes)
+    base = ClassifierConfig(**common, model=MODEL, augmentation=CLASSIC, passes=passes)
     plain = Generated(autoencoder=generator(stage, per_class, seed, "vae"), **{**mixing, "way": "gaussian"})
     better = Generated(autoencoder=generator(stage, per_class, seed, "cvae"), **mixing)
-    varied = Generated(autoencoder=generator(stage, per_class, seed, "cvae", "gentle"), **learned)
+    varied = Generated(autoencoder=generator(stage, per_class, seed, "cvae", CLASSIC), **learned)
     return {
         "none": replace(base, augmentation="none"),
         "classic": base,
@@ -116,14 +118,19 @@ def dae(stage: Stage) -> AutoencoderConfig:
     )
 
 
+def unmasking(stage: Stage) -> AutoencoderConfig:
+    """Return the same DAE, but it also takes rendered masks off images that are augmented; still without labels."""
+    return replace(dae(stage), pasted=stage.profile.study_size, augmentation=CLASSIC)
+
+
 def pretraining(stage: Stage) -> pd.DataFrame:
-    """Train on few labels from a random start and from a DAE's encoder, in pairs by seed; a table as of `scored`."""
-    started = dae(stage)
+    """Train on few labels from a random start and from DAEs' encoders, in pairs by seed; a table as of `scored`."""
+    starts = (None, dae(stage), unmasking(stage))
     return scored(
         (per_class, seed, arm, replace(augmentation_arms(stage, per_class, seed)["classic"], start=start))
         for per_class in sizes(stage)
         for seed in range(stage.profile.size_seeds)
-        for arm, start in zip(STARTS, (None, started), strict=True)
+        for arm, start in zip(STARTS, starts, strict=True)
     )
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # what decides how a run comes out: the way from files to tensors, the loop, and the networks of its kind
-TRAINING_CODE = ("arithmetic.py", "augmentation.py", "data/batches.py", "objectives.py", "training.py")
-CLASSIFIER_CODE = (*TRAINING_CODE, "data/pasting.py", "depthwise.py", "models.py")
+TRAINING_CODE = (
+    *("arithmetic.py", "augmentation.py", "data/batches.py", "data/pasting.py"),
+    *("objectives.py", "training.py"),
+)
+CLASSIFIER_CODE = (*TRAINING_CODE, "depthwise.py", "models.py")
 AUTOENCODERS = ("autoencoders.py", "better_autoencoders.py")
 AUTOENCODER_CODE = (*TRAINING_CODE, *AUTOENCODERS, "autoencoder_losses.py")
 ENCODER_CODE = ("autoencoders.py",)  # of the classifier that has a DAE's encoder

@@ -1,6 +1,8 @@
 """How good generators are: what they reconstruct, and what a classifier learns from their images alone."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,19 +14,34 @@ from fmlib.config import ClassifierConfig, Generated
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
-SPECIFIED = ("vae-per-class", "prior")  # all that a VAE as specified can make images of a known class with
-CONTENDERS = (
-    SPECIFIED,
-    ("vae", "gaussian"),
-    *(("cvae", way) for way in generation.WAYS),
-)  # autoencoder, how codes are drawn
+
+class Contender(NamedTuple):
+    """A way to make labelled images: an autoencoder, how its codes are drawn, how the images it learns from change."""
+
+    model: str
+    way: str
+    augmentation: str = "none"
+
+    @property
+    def name(self) -> str:
+        varied = "augmented " if self.augmentation != "none" else ""
+        return f"{varied}{self.model}, {self.way}"
+
+
+SPECIFIED = Contender("vae-per-class", "prior")  # how a VAE as specified makes images of a known class
+GAUSSIAN = Contender("vae", "gaussian")
+NEAR = few_images.MIXING["way"]
+VARIED = Contender("cvae", few_images.LEARNED["way"], few_images.CLASSIC)
+CONTENDERS = (SPECIFIED, GAUSSIAN, *(Contender("cvae", way) for way in generation.WAYS), VARIED)
 BRIEF = (
     SPECIFIED,
-    ("vae", "gaussian"),
-    ("cvae", "gaussian"),
-    ("cvae", few_images.MIXING["way"]),
+    GAUSSIAN,
+    Contender("cvae", "gaussian"),
+    Contender("cvae", NEAR),
+    VARIED,
 )  # below the full profile
 REAL = "real images"  # what the contenders are held against
+AUGMENTED = "real images, classic augmentation"
 RESAMPLES = 2000
 
 
@@ -41,25 +58,28 @@ def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
     return Difference(float(1 - better.mean() / plain.mean()), *interval(drawn), np.nan, len(plain))
 
 
-def taught(stage: Stage, seed: int, contenders: tuple) -> dict[str, ClassifierConfig]:
-    """Return classifiers that see nothing but the images of one generator, and one that sees those it learned from.
+def taught(stage: Stage, seed: int, contenders: Sequence[Contender]) -> dict[str, ClassifierConfig]:
+    """Return classifiers that see nothing but one generator's images, and two that see those it learned from.
 
-    All take as many steps and keep their last weights: no real image chooses the epoch of
-    those that see generated ones.
+    One of the two sees them augmented. All take as many steps and keep their last weights: no real image chooses the
+    epoch of those that see generated ones.
     """
     source = studies.autoencoder_config(stage, "vae")
     common = {"data": source.data, "side": source.side, "train_size": source.train_size}
     epochs = stage.profile.epochs(source.train_size, stage.profile.study_budget)
     common |= {"epochs": epochs, "batch_size": studies.SMALL_BATCH, "seed": stage.seed + seed}
     base = ClassifierConfig(**common, model=few_images.MODEL, augmentation="none", patience=None)
-    made = {
-        f"{model}, {way}": Generated(autoencoder=studies.autoencoder_config(stage, model), way=way, share=1.0)
-        for model, way in contenders
-    }
-    return {arm: replace(base, generated=images) for arm, images in made.items()} | {REAL: base}
+    made = {}
+    for contender in contenders:
+        learned = replace(
+            studies.autoencoder_config(stage, contender.model), augmentation=contender.augmentation
+        )
+        images = Generated(autoencoder=learned, way=contender.way, share=1.0)
+        made[contender.name] = replace(base, generated=images)
+    return made | {REAL: base, AUGMENTED: replace(base, augmentation=few_images.CLASSIC)}
 
 
-def scores(stage: Stage, contenders: tuple | None = None) -> pd.DataFrame:
+def scores(stage: Stage, contenders: Sequence[Contender] | None = None) -> pd.DataFrame:
     """Return every contender's classification accuracy score (Ravuri & Vinyals 2019), as of `few_images.scored`.
 
     Without a choice of them all contend in the full profile, and `BRIEF` in the others.

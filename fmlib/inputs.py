@@ -68,12 +68,12 @@ def _changes(config: RunConfig) -> dict:
     return {"augmentation": config.augmentation}
 
 
-def masks(config: ClassifierConfig) -> pasting.Masks:
+def masks(config: RunConfig) -> pasting.Masks:
     """Return the masks of as many rendered faces as the configuration asks for."""
     faces = rendered(config)
     return pasting.masks(faces, decoded(faces, config.side))
 
 
-def rendered(config: ClassifierConfig) -> Dataset:
+def rendered(config: RunConfig) -> Dataset:
     """Return the rendered faces whose masks are pasted."""
     return dataset(DataConfig("synthetic", config.pasted, PASTED_SEED))

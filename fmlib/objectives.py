@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib import autoencoder_losses
+from fmlib import autoencoder_losses, inputs
 from fmlib.autoencoder_losses import Losses, Objective
 from fmlib.config import ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches
@@ -19,7 +19,9 @@ def class_weights(shares: np.ndarray) -> torch.Tensor:
 def classification(weights: torch.Tensor) -> Objective:
     """Cross-entropy, each class weighed, and accuracy; labels are 0 or 1, or shares of class 1 in blended images."""
 
-    def objective(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> Losses:
+    def objective(
+        model: nn.Module, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0
+    ) -> Losses:
         logits = model(images).float()
         shares = torch.stack([1 - labels, labels], 1).float()
         loss = F.cross_entropy(logits, shares * weights.to(labels.device))
@@ -32,4 +34,4 @@ def objective_of(config: RunConfig, train: Batches) -> Objective:
     """Return the loss that a run of this configuration minimises on these training images."""
     if isinstance(config, ClassifierConfig):
         return classification(class_weights(train.class_shares()))
-    return autoencoder_losses.objective(config)
+    return autoencoder_losses.objective(config, inputs.masks(config) if config.pasted else None)

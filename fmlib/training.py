@@ -91,7 +91,7 @@ def evaluate(model: nn.Module, objective: Objective, batches: Iterable, device: 
     means = Means()
     for images, labels in batches:
         with autocast(device):
-            means.add(objective(model, images.to(device), labels.to(device)), len(images))
+            means.add(objective(model, images.to(device), labels.to(device), 1.0), len(images))
     return means
 
 
@@ -210,8 +210,9 @@ class Fit:
 
     def _step(self, images: torch.Tensor, labels: torch.Tensor, batch: int) -> tuple[Losses, int]:
         """Take a step on this process's share of a batch of `batch` images; return its losses and size."""
+        progress = self.schedule.last_epoch / self.steps
         with autocast(self.device):
-            losses = self.objective(self.model, images.to(self.device), labels.to(self.device))
+            losses = self.objective(self.model, images.to(self.device), labels.to(self.device), progress)
         # gradients are averaged over processes, whose shares may differ by an image
         self.accelerator.backward(losses["loss"] * (len(images) * self.accelerator.num_processes / batch))
         self.optimizer.step()

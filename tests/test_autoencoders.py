@@ -8,6 +8,7 @@ from torch import nn
 
 from fmlib import autoencoder_losses, autoencoders, better_autoencoders, training
 from fmlib.config import AutoencoderConfig
+from fmlib.data.pasting import Masks
 from fmlib.errors import UsageError
 
 
@@ -80,6 +81,22 @@ def test_noise_has_the_asked_for_strength_and_stays_in_range():
     assert loud.min() == 0 and loud.max() == 1
 
 
+def test_a_denoiser_of_masks_sees_them_and_has_to_give_back_what_lies_below():
+    torch.manual_seed(0)
+    black = Masks(np.zeros((2, 32, 32, 3), np.uint8), np.full((2, 32, 32), 255, np.uint8))
+    images, seen = torch.full((400, 3, 32, 32), 0.5), []
+
+    def copy(spoiled):
+        seen.append(spoiled)
+        return spoiled
+
+    losses = autoencoder_losses.denoising(0.0, black)(copy, images, torch.zeros(400))
+    covered = seen[0][:, 0, 16, 16] < 0.01
+    assert abs(covered.float().mean() - autoencoder_losses.COVERED) < 0.1
+    assert float(losses["loss"]) == pytest.approx(float((seen[0] - images).square().mean()))
+    assert torch.equal(seen[0][~covered], images[~covered])
+
+
 def test_the_gaussian_likelihood_is_scipys_at_its_best_variance():
     rng = np.random.default_rng(0)
     images, restored = rng.random((2, 4, 3, 5, 5))
@@ -97,10 +114,44 @@ def test_free_nats_cost_nothing_and_the_rest_of_the_kl_divergence_does():
         torch.rand(4, 3, 32, 32),
         torch.tensor([0, 1, 0, 1]),
     )
-    losses = autoencoder_losses.sharp_elbo(vae, images, labels)
+    losses = autoencoder_losses.sharp_elbo()(vae, images, labels)
     free = 16 * autoencoder_losses.FREE_NATS
     paid = losses["loss"] - losses["reconstruction"]
     assert losses["kl"] > 0 and paid >= free - 1e-3 and losses["kl"] - 1e-3 <= paid <= losses["kl"] + free
+
+
+def test_the_kl_divergence_weighs_beta_once_training_has_warmed_up():
+    torch.manual_seed(0)
+    vae, images = better_autoencoders.build("cvae", 32, 16), torch.rand(4, 3, 32, 32)
+    labels, paid = torch.tensor([0, 1, 0, 1]), {}
+    for beta, warm_up, progress in (
+        (1, 0, 0),
+        (0.5, 0, 0),
+        (1, 0.4, 0),
+        (1, 0.4, 0.1),
+        (1, 0.4, 0.4),
+        (1, 0.4, 1),
+    ):
+        torch.manual_seed(1)
+        losses = autoencoder_losses.sharp_elbo(beta, warm_up)(vae, images, labels, progress)
+        paid[beta, warm_up, progress] = (losses["loss"] - losses["reconstruction"]).item()
+    whole = paid.pop((1, 0, 0))
+    assert whole > 0
+    assert list(paid.values()) == pytest.approx([whole / 2, 0, whole / 4, whole, whole], abs=1e-2)
+
+
+def test_edges_are_differences_between_neighbours():
+    rng = np.random.default_rng(0)
+    images, restored = torch.from_numpy(rng.random((2, 4, 3, 5, 5))).float()
+    across = autoencoders.gaussian_loss(
+        restored[..., 1:] - restored[..., :-1], images[..., 1:] - images[..., :-1]
+    )
+    down = autoencoders.gaussian_loss(
+        restored[..., 1:, :] - restored[..., :-1, :], images[..., 1:, :] - images[..., :-1, :]
+    )
+    assert float(autoencoders.edge_loss(restored, images)) == pytest.approx(float(across + down))
+    brighter = autoencoders.edge_loss(restored + 0.1, images)
+    assert float(brighter) == pytest.approx(float(across + down), abs=1e-2)
 
 
 def test_a_conditional_vae_needs_whole_cells_and_makes_use_of_labels():

@@ -107,3 +107,7 @@ def test_every_arm_is_trained_and_scored_in_pairs(stage):
 def test_pretraining_compares_two_starts_of_one_network(stage):
     table = few_images.pretraining(stage)
     assert list(table.arm.unique()) == list(few_images.STARTS) and table.run.is_unique
+    assert len(few_images.gains(table, few_images.STARTED)) == len(few_images.STARTS) - 1
+    plain, other = few_images.dae(stage), few_images.unmasking(stage)
+    assert other.pasted and replace(other, pasted=0, augmentation="none") == plain
+    assert not np.allclose(runs.get(plain).history.train_loss, runs.get(other).history.train_loss)

@@ -28,16 +28,20 @@ def test_the_reduction_of_the_error_is_paired():
 
 def test_contenders_differ_in_the_images_alone(stage):
     taught = generators.taught(stage, 3, generators.CONTENDERS)
-    assert len(taught) == len(generators.CONTENDERS) + 1
+    assert len(taught) == len(generators.CONTENDERS) + 2
+    augmented = taught.pop(generators.AUGMENTED)
+    assert augmented == replace(taught[generators.REAL], augmentation="gentle")
     assert len({replace(config, generated=None) for config in taught.values()}) == 1
-    shares = [config.generated.share for name, config in taught.items() if name != generators.REAL]
     assert {config.patience for config in taught.values()} == {None}  # real images choose no epoch
-    assert set(shares) == {1.0} and taught[generators.REAL].generated is None
+    assert taught.pop(generators.REAL).generated is None
+    assert {config.generated.share for config in taught.values()} == {1.0}
+    changed = {name: config.generated.autoencoder.augmentation for name, config in taught.items()}
+    assert changed.pop(generators.VARIED.name) == "gentle" and set(changed.values()) == {"none"}
 
 
 def test_every_contender_is_scored_and_errors_are_those_of_pixels(stage):
     table = generators.scores(stage)
-    assert len(table) == len(generators.BRIEF) + 1 and table.balanced_accuracy.between(0, 1).all()
+    assert len(table) == len(generators.BRIEF) + 2 and table.balanced_accuracy.between(0, 1).all()
     images = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), dtype=np.uint8)
     errors = generators.errors(studies.autoencoders(stage, "cvae")[0], images, np.array([0, 1, 0, 1]))
     assert errors.shape == (4,) and (errors > 0).all() and (errors < 1).all()

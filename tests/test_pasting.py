@@ -39,6 +39,15 @@ def test_a_mask_lies_over_the_lower_half_whatever_its_placing():
     assert len({image.numpy().tobytes() for image in masked}) > len(masked) * 0.9
 
 
+def test_chosen_images_are_covered_and_no_other():
+    images, chosen = torch.full((6, 3, 32, 32), 0.5), torch.tensor([1, 4])
+    torch.manual_seed(0)
+    found = pasting.covered(images, chosen, covering())
+    assert (found != images).flatten(1).any(1).nonzero()[:, 0].tolist() == [1, 4] and images.eq(0.5).all()
+    torch.manual_seed(1)
+    assert not torch.equal(found, pasting.covered(images, chosen, covering()))
+
+
 def test_masks_are_those_of_proper_wear_seen_from_the_front(tiny):
     found = masks(tiny, decoded(tiny, 32))
     table = tiny.manifest

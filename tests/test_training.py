@@ -136,8 +136,8 @@ def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(
 ):
     calls = iter(range(100))
 
-    def objective(model, images, labels):
-        loss = objectives.classification(torch.ones(2))(model, images, labels)
+    def objective(model, images, labels, progress):
+        loss = objectives.classification(torch.ones(2))(model, images, labels, progress)
         return {**loss, "loss": loss["loss"] * (float("nan") if next(calls) > 5 else 1)}
 
     monkeypatch.setattr(training, "objective_of", lambda config, train: objective)

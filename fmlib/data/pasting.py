@@ -51,19 +51,30 @@ def pasted(
     chosen = bare[torch.rand(len(bare), generator=generator) < SHARE]
     if not len(chosen):
         return images, labels
+    labels = labels.clone()
+    labels[chosen] = 1
+    return covered(images, chosen, pool, generator), labels
+
+
+def covered(
+    images: torch.Tensor, chosen: torch.Tensor, pool: Masks, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Return images N 3 H W in [0, 1], those `chosen` (K of their rows, 1 at least) with any mask of the pool laid over.
+
+    Without a generator torch's global random state is drawn from.
+    """
     drawn = torch.randint(len(pool.images), (len(chosen),), generator=generator).numpy()
     layers = np.concatenate([pool.images[drawn], pool.cover[drawn][..., None]], 3)  # K H W 4
     layers = torch.from_numpy(layers).to(images.device).permute(0, 3, 1, 2).float() / 255
     place = _placing(len(chosen), generator).to(images.device)
     grid = F.affine_grid(place, list(layers.shape), align_corners=False)
     layers = F.grid_sample(layers, grid, align_corners=False)
-    images, labels = images.clone(), labels.clone()
+    images = images.clone()
     images[chosen] = torch.lerp(images[chosen], layers[:, :3], layers[:, 3:])
-    labels[chosen] = 1
-    return images, labels
+    return images
 
 
-def _placing(count: int, generator: torch.Generator) -> torch.Tensor:
+def _placing(count: int, generator: torch.Generator | None) -> torch.Tensor:
     """Draw maps from a photograph's to a rendering's coordinates, count 2 3."""
 
     def uniform(low: float, high: float) -> torch.Tensor:
