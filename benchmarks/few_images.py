@@ -27,8 +27,7 @@ from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k"
 SEEDS, BUDGET = 10, 3000  # pairs; images seen by each classifier of the studies on few images
-AUGMENTATION_SEEDS = 20  # pairs of the augmentation study, whose differences are small
-SIZES = (10, 25, 50, 100, 250, 1000, 2156)  # source images per class; the last: all
+SIZES = (10, 25, 50, 100, 250, 1000, None)  # source images per class; None: half of all
 UNLABELLED = {
     "study_size": 4000,
     "autoencoder_budget": 100_000,
@@ -72,7 +71,7 @@ def by_size(
     drawn: dict[str, Callable[[pd.DataFrame], Figure]],
 ) -> None:
     """Run a study size after size; write and draw its scores and its paired differences, by name, after each."""
-    for size in stage.profile.sizes:
+    for size in few_images.sizes(stage):
         stage.profile = replace(stage.profile, sizes=(size,))
         table = study(stage)
         for found, (name, draw) in zip(
@@ -94,7 +93,6 @@ def with_other_sizes(found: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def augmentation(stage: Stage) -> None:
     """Every arm of the augmentation study."""
-    stage.profile = replace(stage.profile, size_seeds=AUGMENTATION_SEEDS)
     drawn = {"vae_augmentation": figures.vae_augmentation, "vae_gains": figures.gains}
     by_size(stage, few_images.augmentation, few_images.COMPARED, drawn)
 
@@ -157,9 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="source images per class")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="pairs")
     options = parser.parse_args()
     stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")
-    stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=SEEDS, seeds=SEEDS)
+    stage.profile = replace(stage.profile, size_budget=BUDGET, size_seeds=options.seeds, seeds=options.seeds)
     profile = replace(stage.profile, sizes=tuple(options.sizes))
     for name in [known("study", name, STUDIES) for name in options.studies] or STUDIES:
         stage.profile = profile

@@ -72,7 +72,8 @@ def sentence(gains: pd.DataFrame) -> str:
     counts = gains.verdict.value_counts()
     helped = list(gains.arm[gains.verdict == "helps"])
     said = f"{', '.join(helped)} helped" if helped else "none was shown to help"
+    unclear, per_class = counts.get("cannot be told", 0), gains.per_class.iloc[0]
     return (
-        f"Of {len(gains)} attempts to add a VAE's images to classic augmentation, at {gains.per_class.iloc[0]} images per "
-        f"class, {said}; {counts.get('hurts', 0)} hurt, and of {counts.get('cannot be told', 0)} it cannot be told."
+        f"Of {len(gains)} attempts to add a VAE's images to classic augmentation, with {per_class} images per class, "
+        f"{said}; {counts.get('hurts', 0)} hurt, and of {unclear} it cannot be told."
     )

@@ -128,7 +128,7 @@ class Profile:
         least_epochs: however large the set is.
         study_size: training images of the other studies (a sample by group).
         autoencoder_budget: images seen by the DAE and the VAE.
-        sizes: source images per class at which generated images are tried.
+        sizes: source images per class at which generated images are tried; None: half of all that may train.
         size_budget: images seen by each of those runs; size_seeds: their paired repetitions.
         explained: test images whose Grad-CAM maps are measured; twice as many are damaged and restored.
     """
@@ -142,7 +142,7 @@ class Profile:
     least_epochs: int
     study_size: int
     autoencoder_budget: int
-    sizes: tuple[int, ...]
+    sizes: tuple[int | None, ...]
     size_budget: int
     size_seeds: int
     explained: int
@@ -165,7 +165,7 @@ PROFILES = {
         8,
         4000,
         200_000,
-        (10, 25, 50, 100, 250, 1000),
+        (10, 25, 50, 100, 250, 1000, None),
         8_000,
         10,
         1000,

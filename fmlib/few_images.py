@@ -39,7 +39,8 @@ STARTED = tuple((start, STARTS[0]) for start in STARTS[1:])  # each with its bas
 def sizes(stage: Stage) -> list[int]:
     """Source images per class of the studies; sizes that the data cannot fill are left out."""
     available = train_size(stage, "grouped") // 2
-    return [size for size in stage.profile.sizes if size <= available] or [available]
+    wanted = [available if size is None else size for size in stage.profile.sizes]
+    return sorted({size for size in wanted if size <= available}) or [available]
 
 
 def _few(stage: Stage, per_class: int, seed: int) -> dict:

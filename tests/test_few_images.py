@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import few_images, generation, inputs, runs
+from fmlib import attempts, few_images, generation, inputs, runs, studies
 from fmlib.config import PROFILES
 from fmlib.errors import UsageError
 
@@ -67,6 +67,18 @@ def test_arms_differ_in_augmentation_alone_and_generators_see_no_other_image(sta
     assert arms["learned"].generated.autoencoder.augmentation == arms["classic"].augmentation
 
 
+def test_sizes_are_those_that_the_data_can_fill(stage):
+    whole = studies.train_size(stage, "grouped") // 2
+    for wanted, found in (
+        ((10, 5000), [10]),
+        ((5000,), [whole]),
+        ((10, None), [10, whole]),
+        ((whole, None), [whole]),
+    ):
+        stage.profile = replace(stage.profile, sizes=wanted)
+        assert few_images.sizes(stage) == found
+
+
 def test_copies_are_changed_images_of_the_same_classes(stage):
     images, labels = inputs.training_images(few_images.generator(stage, 10, 0, "cvae"))
     changed, kinds = generation.copies(images, labels, "gentle", 0)
@@ -111,3 +123,28 @@ def test_pretraining_compares_two_starts_of_one_network(stage):
     plain, other = few_images.dae(stage), few_images.unmasking(stage)
     assert other.pasted and replace(other, pasted=0, augmentation="none") == plain
     assert not np.allclose(runs.get(plain).history.train_loss, runs.get(other).history.train_loss)
+
+
+def test_attempts_differ_from_their_baseline_in_the_generated_images_alone(stage):
+    arms = attempts.arms(stage, 10, 0, attempts.ATTEMPTS)
+    base = arms.pop(attempts.BASELINE)
+    assert len(arms) == len(attempts.ATTEMPTS) and {replace(c, generated=None) for c in arms.values()} == {
+        base
+    }
+    assert len({arm.generated for arm in arms.values()}) == len(arms)
+    for arm in arms.values():
+        np.testing.assert_array_equal(
+            inputs.training_images(arm.generated.autoencoder)[0], inputs.training_images(base)[0]
+        )
+
+
+def test_attempts_are_scored_and_told_as_their_intervals_say(stage):
+    table = attempts.scored(stage)
+    gains = attempts.gains(table)
+    assert len(gains) == len(attempts.BRIEF) and set(gains.baseline) == {attempts.BASELINE}
+    gains["verdict"] = ["helps", "cannot be told", "hurts"]
+    said = attempts.sentence(gains)
+    assert (
+        f"{gains.arm[0]} helped; 1 hurt, and of 1 it cannot be told" in said and "10 images per class" in said
+    )
+    assert "none was shown to help" in attempts.sentence(gains[1:])

@@ -59,7 +59,7 @@ def pasted(
 def covered(
     images: torch.Tensor, chosen: torch.Tensor, pool: Masks, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Return images N 3 H W in [0, 1], those `chosen` (K of their rows, 1 at least) with any mask of the pool laid over.
+    """Return images N 3 H W in [0, 1], those `chosen` (their rows, at least one) with any mask of the pool laid over.
 
     Without a generator torch's global random state is drawn from.
     """
