@@ -32,6 +32,7 @@ UNLABELLED = {
     "study_size": 4000,
     "autoencoder_budget": 100_000,
 }  # all training images (a DAE takes twice as many), seen 14 times
+TAUGHT = 12_000  # images seen by a network that learns from generated ones alone: the sources twelve times
 SEARCHED = (25, 5)  # size and seeds of the search for the mixing
 MIXINGS = (
     {"way": "perturb", "share": 0.5, "until": 1.0},
@@ -115,6 +116,7 @@ def pretraining(stage: Stage) -> None:
 
 def generated(stage: Stage) -> None:
     """Reconstruction errors on test images, and what classifiers learn from generated images alone."""
+    stage.profile = replace(stage.profile, study_budget=TAUGHT)
     scores = generators.scores(stage, generators.CONTENDERS)
     images, labels = decoded(stage.data, stage.profile.side), stage.data.manifest.label.to_numpy()
     test = splits.views(stage.data.manifest)["test"]

@@ -1,7 +1,8 @@
 """Seconds of a study of eight runs: in this process, in local processes, on Dask with two workers.
 
-    python benchmarks/study.py [--model resnet18] [--runs 8] [--images 600] [--epochs 2] [--side 64] [--workers 2]
-        [--keep]
+    python benchmarks/study.py [--model resnet18] [--runs 8] [--images 600] [--epochs 2] [--side 64] [--batch-size 64]
+        [--workers 2] [--keep]
+    python benchmarks/study.py --model dae-encoder --side 32 --batch-size 8 --epochs 5     as those of few images are
 
 The images are rendered and decoded before; starting the processes counts.
 """
@@ -18,9 +19,10 @@ from pathlib import Path
 from dask.distributed import LocalCluster
 from rows import record
 
-from fmlib import inputs, runs
+from fmlib import few_images, inputs, runs
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data.batches import decoded
+from fmlib.figures.style import label
 
 
 def seconds(configs: list[ClassifierConfig], **setting: str) -> float:
@@ -37,15 +39,16 @@ def seconds(configs: list[ClassifierConfig], **setting: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for name, default in {"runs": 8, "images": 600, "epochs": 2, "side": 64, "workers": 2}.items():
+    defaults = {"runs": 8, "images": 600, "epochs": 2, "side": 64, "batch-size": 64, "workers": 2}
+    for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--model", choices=ARCHITECTURES, default="resnet18")
+    parser.add_argument("--model", choices=(*ARCHITECTURES, few_images.MODEL), default="resnet18")
     parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["FMLIB_HOME"] = home
         base = {"data": DataConfig("synthetic", options.images, 0), "side": options.side}
-        base["model"] = options.model
+        base |= {"model": options.model, "batch_size": options.batch_size}
         configs = [ClassifierConfig(**base, epochs=options.epochs, seed=seed) for seed in range(options.runs)]
         decoded(inputs.dataset(base["data"]), options.side)
         alone = seconds(configs)
@@ -64,7 +67,8 @@ def cluster(workers: int) -> Iterator[str]:
 
 
 def report(name: str, taken: float, alone: float, options: argparse.Namespace) -> None:
-    setting = f"{options.runs} runs of {options.model}, {name}, {options.workers} workers"
+    model = label(options.model) if options.model == few_images.MODEL else options.model
+    setting = f"{options.runs} runs of {model}, {name}, {options.workers} workers"
     record(
         "e study",
         setting,
