@@ -104,6 +104,8 @@ def wear_table(found: pd.DataFrame) -> str:
         of = part.set_index("wear")
         cells = [
             "{0.errors:.0f} of {0.n:,.0f}: {0.rate:.4f} ({0.low:.4f}–{0.high:.4f})".format(of.loc[way])
+            if way in of.index
+            else ""
             for way in ways
         ]
         lines.append(f"| {label(model)} | {label(view)} | {' | '.join(cells)} |")

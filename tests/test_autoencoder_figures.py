@@ -58,6 +58,12 @@ def test_one_seed_has_no_interval_and_is_drawn():
     assert "no augmentation" in texts(figures.vae_augmentation(scores((20,), seeds=1)))
 
 
+def test_the_number_of_seeds_is_told_where_sizes_differ_in_it():
+    mixed = pd.concat([scores((10,), seeds=4), scores((100, 250), seeds=2)])
+    assert "2 to 4 seeds" in texts(figures.vae_augmentation(mixed))
+    assert "3 seeds; mean" in texts(figures.vae_augmentation(scores((10, 100))))
+
+
 def test_gains_are_coloured_by_their_verdicts():
     gains = few_images.gains(scores((10, 100)))
     ax = figures.gains(gains).axes[0]

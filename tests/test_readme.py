@@ -111,3 +111,5 @@ def test_the_table_of_ways_of_wearing_has_a_row_per_model_and_set():
     lines = readme.wear_table(pd.DataFrame(rows)).splitlines()
     told = " | ".join(["15 of 1,200: 0.0125 (0.0050–0.0250)"] * 4)
     assert lines[2:] == [f"| ResNet-18 | test | {told} |", f"| ResNet-18 | fresh | {told} |"]
+    few = readme.wear_table(pd.DataFrame([row for row in rows if row["wear"] != "on_chin"])).splitlines()
+    assert few[2].split(" | ")[4] == "" and few[2].count("15 of") == 3  # too few faces for every way

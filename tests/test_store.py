@@ -188,7 +188,7 @@ def test_provenance_says_what_the_run_was_made_with(run, tiny):
 
 
 def test_runs_are_listed_compared_and_removed(run, config):
-    other = runs.get(replace(config, epochs=3))
+    other = runs.get(replace(config, epochs=3, patience=None))
     table = runs.table().set_index("key")
     assert set(table.index) == {run.key, other.key} and set(table.state) == {"finished"}
     assert table.epochs[other.key] == 3 and table.megabytes.min() > 0
@@ -197,6 +197,8 @@ def test_runs_are_listed_compared_and_removed(run, config):
     assert differences.loc["kept validation_loss", run.key] == pytest.approx(
         run.history.validation_loss.min()
     )
+    assert differences.loc["kept validation_loss", other.key] == other.history.validation_loss.iloc[-1]
+    assert differences.loc["kept epoch", other.key] == 3
     runs.remove(other.key)
     assert set(runs.table().key) == {run.key}
     with pytest.raises(FmlibError, match="no run"):

@@ -155,7 +155,9 @@ def _by_size(table: pd.DataFrame, title: str) -> Figure:
             _arms(ax, table, arms)
             ax.set(xlabel="Balanced accuracy on test", title=f"{sizes[0]} source images per class")
         figure.suptitle(title, x=0.01, ha="left")
-        note = f"{table.seed.nunique()} seeds; mean with 95% t interval over seeds"
+        pairs = sorted({*table.groupby("per_class").seed.nunique()})
+        seeds = " to ".join(map(str, pairs[:1] + pairs[1:][-1:]))
+        note = f"{seeds} seeds; mean with 95% t interval over seeds"
         figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
 
@@ -196,7 +198,7 @@ def gains(table: pd.DataFrame) -> Figure:
         ax.invert_yaxis()
         ax.locator_params(axis="x", nbins=4)
         ax.set_xlabel("Difference in balanced accuracy\n(mean and 95% t interval over seeds)")
-        figure.suptitle("Which augmentation helps, by source images per class?", x=0.01, ha="left")
+        figure.suptitle("What helps, by images per class?", x=0.01, ha="left")
         return figure
 
 
