@@ -21,7 +21,7 @@ from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.data.batches import decoded
 from fmlib.errors import known
-from fmlib.figures import autoencoder as figures
+from fmlib.figures import few_images as figures
 from fmlib.figures import style
 from fmlib.stage import Stage
 

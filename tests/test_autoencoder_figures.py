@@ -11,6 +11,7 @@ import pytest
 from fmlib import few_images, restoration
 from fmlib.damage import LEVELS
 from fmlib.figures import autoencoder as figures
+from fmlib.figures import few_images as curves
 from fmlib.figures import style
 
 
@@ -39,7 +40,7 @@ def texts(figure) -> str:
 
 @pytest.mark.parametrize("sizes", [(100,), (10, 25, 100)])
 def test_every_arm_is_shown_at_every_size(sizes):
-    for draw in (figures.vae_augmentation, figures.dae_pretraining):
+    for draw in (curves.vae_augmentation, curves.dae_pretraining):
         shown = texts(draw(scores(sizes)))
         assert all(style.label(arm) in shown for arm in few_images.ARMS)
         assert all(str(size) in shown for size in sizes)
@@ -47,7 +48,7 @@ def test_every_arm_is_shown_at_every_size(sizes):
 
 def test_points_of_a_curve_stand_at_their_means():
     table = scores((10, 100))
-    ax = figures.vae_augmentation(table).axes[0]
+    ax = curves.vae_augmentation(table).axes[0]
     for line, arm in zip(ax.lines, few_images.ARMS, strict=True):
         means = table[table.arm == arm].groupby("per_class").balanced_accuracy.mean()
         np.testing.assert_allclose(line.get_ydata(), means)
@@ -55,21 +56,34 @@ def test_points_of_a_curve_stand_at_their_means():
 
 
 def test_one_seed_has_no_interval_and_is_drawn():
-    assert "no augmentation" in texts(figures.vae_augmentation(scores((20,), seeds=1)))
+    assert "no augmentation" in texts(curves.vae_augmentation(scores((20,), seeds=1)))
 
 
 def test_the_number_of_seeds_is_told_where_sizes_differ_in_it():
     mixed = pd.concat([scores((10,), seeds=4), scores((100, 250), seeds=2)])
-    assert "2 to 4 seeds" in texts(figures.vae_augmentation(mixed))
-    assert "3 seeds; mean" in texts(figures.vae_augmentation(scores((10, 100))))
+    assert "2 to 4 seeds" in texts(curves.vae_augmentation(mixed))
+    assert "3 seeds; mean" in texts(curves.vae_augmentation(scores((10, 100))))
 
 
 def test_gains_are_coloured_by_their_verdicts():
-    gains = few_images.gains(scores((10, 100)))
-    ax = figures.gains(gains).axes[0]
+    gains = few_images.gains(scores((10,)))
+    ax = curves.gains(gains).axes[0]
     assert len(ax.get_yticklabels()) == len(gains) and set(gains.verdict) == {"helps"}
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert {dot.get_color() for dot in dots} == {style.GOOD}
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_gains_of_several_sizes_have_a_panel_each_comparison(count):
+    gains = few_images.gains(scores((10, 100, 1000)), few_images.COMPARED[:count])
+    gains.loc[gains.per_class == 100, "verdict"] = "hurts"
+    figure = curves.gains(gains)
+    panels = [ax for ax in figure.axes if ax.get_visible()]
+    assert len(panels) == count and "over 3 seeds" in texts(figure) and "1,000" in texts(figure)
+    for ax, (_, part) in zip(panels, gains.groupby(["arm", "baseline"], sort=False), strict=True):
+        dots = [line for line in ax.lines if line.get_marker() == "o"]
+        np.testing.assert_allclose([dot.get_ydata()[0] for dot in dots], part.difference)
+        assert [dot.get_color() for dot in dots] == [style.GOOD, style.BAD, style.GOOD]
 
 
 def test_robustness_shows_every_front_end_and_every_damage():

@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -85,6 +85,12 @@ def label(name: str) -> str:
     if name.lower().startswith("external:"):
         return name[len("external:") :]
     return LABELS.get(name.lower(), name.replace("_", " "))
+
+
+def span(numbers: Iterable[int]) -> str:
+    """One number, or the smallest and the largest of several: "3" or "2 to 4"."""
+    found = sorted({int(number) for number in numbers})
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
