@@ -68,12 +68,12 @@ def gains(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentence(gains: pd.DataFrame) -> str:
-    """Say how many of the attempts helped, and how often it cannot be told."""
-    counts = gains.verdict.value_counts()
-    helped = list(gains.arm[gains.verdict == "helps"])
-    said = f"{', '.join(helped)} helped" if helped else "none was shown to help"
-    unclear, per_class = counts.get("cannot be told", 0), gains.per_class.iloc[0]
+    """Say which of the attempts helped, how many hurt, and for how many it cannot be told."""
+    helped = "; ".join(gains.arm[gains.verdict == "helps"])
+    said = f"these helped: {helped}" if helped else "none was shown to help"
+    per_class = gains.per_class.iloc[0]
+    hurt, unclear = ((gains.verdict == verdict).sum() for verdict in ("hurts", "cannot be told"))
     return (
-        f"Of {len(gains)} attempts to add a VAE's images to classic augmentation, with {per_class} images per class, "
-        f"{said}; {counts.get('hurts', 0)} hurt, and of {unclear} it cannot be told."
+        f"Of {len(gains)} attempts to add a VAE's images to classic augmentation, with {per_class} images per "
+        f"class, {said} ({hurt} hurt, and for {unclear} it cannot be told)."
     )

@@ -72,9 +72,8 @@ def sharp_elbo(beta: float = 1.0, warm_up: float = 0.0, edges: float = 0.0) -> O
         reconstruction = gaussian_loss(restored, images)
         if edges:
             reconstruction = reconstruction + edges * edge_loss(restored, images)
-        kl = gaussian_kl(mean.T, log_variance.T) / len(
-            images
-        )  # latent: the mean over images of each dimension
+        # of each dimension, the mean over the images
+        kl = gaussian_kl(mean.T, log_variance.T) / len(images)
         weight = beta * min(1.0, progress / warm_up) if warm_up else beta
         loss = reconstruction + weight * kl.clamp(min=FREE_NATS).sum()
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl.sum()}

@@ -4,10 +4,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmlib.errors import UsageError
+
 REPO = Path(__file__).resolve().parent.parent
 CLASSES = ("without mask", "with mask")  # labels 0 and 1; 1 is the positive class
 STAGES = ("data", "classifier", "dae", "vae", "gradcam", "metrics")
 ARCHITECTURES = ("resnet18", "efficientnet-b0", "alexnet", "googlenet")  # the ones every report compares
+CONCERNED = {  # settings of some autoencoders -> these
+    "pasted": ("dae", "unet"),
+    **dict.fromkeys(("beta", "warm_up", "edges"), ("cvae",)),
+}
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
 ACTIVATIONS = ("relu", "tanh", "leaky_relu")
 
@@ -78,6 +84,16 @@ class AutoencoderConfig(RunConfig):
     warm_up: float = 0.0
     edges: float = 0.0
 
+    def __post_init__(self):
+        for name, models in CONCERNED.items():
+            if (
+                getattr(self, name) != type(self).__dataclass_fields__[name].default
+                and self.model not in models
+            ):
+                raise UsageError(
+                    f"{name} is of {' and '.join(models)}; leave it out for the autoencoder {self.model!r}"
+                )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generated:
@@ -128,8 +144,9 @@ class Profile:
         least_epochs: however large the set is.
         study_size: training images of the other studies (a sample by group).
         autoencoder_budget: images seen by the DAE and the VAE.
-        sizes: source images per class at which generated images are tried; None: half of all that may train.
-        size_budget: images seen by each of those runs; size_seeds: their paired repetitions.
+        sizes: source images per class at which generated images are tried; None: all of the rarer class.
+        size_budget: images seen by each of those runs, which take ten passes at least.
+        size_seeds: their paired repetitions.
         explained: test images whose Grad-CAM maps are measured; twice as many are damaged and restored.
     """
 

@@ -12,14 +12,20 @@ import pandas as pd
 from fmlib import comparison, metrics, runs
 from fmlib.better_autoencoders import latent
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.data import splits
 from fmlib.figures.style import label
 from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
 
 MODEL, SIDE = "dae-encoder", 32
-EPOCHS, VALIDATED = 10, 200  # after each epoch, of several passes, a network is validated on so many images
-GENERATOR_BUDGET = 4 / 3  # images seen by a generator, in those seen by a classifier
+EPOCHS, VALIDATED = (
+    10,
+    200,
+)  # after each epoch, of one pass or several, a network is validated on so many images
+GENERATOR_BUDGET = (
+    4 / 3
+)  # images seen by a generator, in those seen by a classifier, where one pass is not more
 MIXING = {
     "way": "perturb",
     "share": 0.25,
@@ -38,7 +44,9 @@ STARTED = tuple((start, STARTS[0]) for start in STARTS[1:])  # each with its bas
 
 def sizes(stage: Stage) -> list[int]:
     """Source images per class of the studies; sizes that the data cannot fill are left out."""
-    available = train_size(stage, "grouped") // 2
+    manifest = stage.data.manifest
+    labels = manifest.label[splits.assign(manifest, "grouped") == "train"]
+    available = max(1, int(np.bincount(labels, minlength=2).min()))
     wanted = [available if size is None else size for size in stage.profile.sizes]
     return sorted({size for size in wanted if size <= available}) or [available]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from fmlib import few_images, generation, studies
 from fmlib.bootstrap import interval
 from fmlib.comparison import Difference
-from fmlib.config import ClassifierConfig, Generated
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -58,6 +58,12 @@ def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
     return Difference(float(1 - better.mean() / plain.mean()), *interval(drawn), np.nan, len(plain))
 
 
+def learned(stage: Stage, contender: Contender) -> AutoencoderConfig:
+    """Return the autoencoder of a contender."""
+    plain = studies.autoencoder_config(stage, contender.model)
+    return replace(plain, augmentation=contender.augmentation)
+
+
 def taught(stage: Stage, seed: int, contenders: Sequence[Contender]) -> dict[str, ClassifierConfig]:
     """Return classifiers that see nothing but one generator's images, and two that see those it learned from.
 
@@ -71,10 +77,7 @@ def taught(stage: Stage, seed: int, contenders: Sequence[Contender]) -> dict[str
     base = ClassifierConfig(**common, model=few_images.MODEL, augmentation="none", patience=None)
     made = {}
     for contender in contenders:
-        learned = replace(
-            studies.autoencoder_config(stage, contender.model), augmentation=contender.augmentation
-        )
-        images = Generated(autoencoder=learned, way=contender.way, share=1.0)
+        images = Generated(autoencoder=learned(stage, contender), way=contender.way, share=1.0)
         made[contender.name] = replace(base, generated=images)
     return made | {REAL: base, AUGMENTED: replace(base, augmentation=few_images.CLASSIC)}
 

@@ -140,6 +140,17 @@ def test_the_kl_divergence_weighs_beta_once_training_has_warmed_up():
     assert list(paid.values()) == pytest.approx([whole / 2, 0, whole / 4, whole, whole], abs=1e-2)
 
 
+def test_a_configuration_decides_what_a_cvae_minimises():
+    torch.manual_seed(0)
+    vae, images = better_autoencoders.build("cvae", 32, 16), torch.rand(4, 3, 32, 32)
+    labels, losses = torch.tensor([0, 1, 0, 1]), set()
+    for settings in ({}, {"beta": 0.5}, {"warm_up": 0.5}, {"edges": 0.5}):
+        torch.manual_seed(1)
+        objective = autoencoder_losses.objective(AutoencoderConfig(model="cvae", **settings))
+        losses.add(round(objective(vae, images, labels, 0.1)["loss"].item(), 2))
+    assert len(losses) == 4
+
+
 def test_edges_are_differences_between_neighbours():
     rng = np.random.default_rng(0)
     images, restored = torch.from_numpy(rng.random((2, 4, 3, 5, 5))).float()

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import attempts, few_images, generation, inputs, runs, studies
-from fmlib.config import PROFILES
+from fmlib import attempts, few_images, generation, inputs, runs
+from fmlib.config import PROFILES, AutoencoderConfig
+from fmlib.data import splits
 from fmlib.errors import UsageError
 
 
@@ -68,7 +69,8 @@ def test_arms_differ_in_augmentation_alone_and_generators_see_no_other_image(sta
 
 
 def test_sizes_are_those_that_the_data_can_fill(stage):
-    whole = studies.train_size(stage, "grouped") // 2
+    rows = stage.data.manifest[splits.assign(stage.data.manifest, "grouped") == "train"]
+    whole = rows.label.value_counts().min()
     for wanted, found in (
         ((10, 5000), [10]),
         ((5000,), [whole]),
@@ -122,7 +124,8 @@ def test_pretraining_compares_two_starts_of_one_network(stage):
     assert len(few_images.gains(table, few_images.STARTED)) == len(few_images.STARTS) - 1
     plain, other = few_images.dae(stage), few_images.unmasking(stage)
     assert other.pasted and replace(other, pasted=0, augmentation="none") == plain
-    assert not np.allclose(runs.get(plain).history.train_loss, runs.get(other).history.train_loss)
+    bare = replace(plain, augmentation="gentle")
+    assert not np.allclose(runs.get(bare).history.train_loss, runs.get(other).history.train_loss)
 
 
 def test_attempts_differ_from_their_baseline_in_the_generated_images_alone(stage):
@@ -144,7 +147,12 @@ def test_attempts_are_scored_and_told_as_their_intervals_say(stage):
     assert len(gains) == len(attempts.BRIEF) and set(gains.baseline) == {attempts.BASELINE}
     gains["verdict"] = ["helps", "cannot be told", "hurts"]
     said = attempts.sentence(gains)
-    assert (
-        f"{gains.arm[0]} helped; 1 hurt, and of 1 it cannot be told" in said and "10 images per class" in said
-    )
+    assert f"these helped: {gains.arm[0]} (1 hurt, and for 1 it cannot be told)" in said
+    assert "10 images per class" in said
     assert "none was shown to help" in attempts.sentence(gains[1:])
+
+
+@pytest.mark.parametrize("setting", [{"pasted": 20}, {"beta": 0.5}, {"warm_up": 0.5}, {"edges": 1.0}])
+def test_a_setting_that_does_not_concern_an_autoencoder_is_misuse(setting):
+    with pytest.raises(UsageError, match=f"{next(iter(setting))} is of .*'vae'"):
+        AutoencoderConfig(model="vae", **setting)

@@ -131,6 +131,30 @@ def test_without_patience_training_goes_to_the_end_and_keeps_its_last_weights(tm
     assert loss == pytest.approx(history.validation_loss.iloc[-1], rel=1e-2)
 
 
+def test_an_objective_is_told_how_far_training_is_even_after_an_interruption(tmp_path, batches, monkeypatch):
+    monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
+    told, classification = [], objectives.classification(torch.ones(2))
+
+    def objective(model, images, labels, progress):
+        told.extend([progress] * model.training)
+        return classification(model, images, labels, progress)
+
+    monkeypatch.setattr(training, "objective_of", lambda config, train: objective)
+    keep = training.Fit._keep
+
+    def killed(self, row):
+        keep(self, row)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Fit, "_keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, batches)
+    monkeypatch.setattr(training.Fit, "_keep", keep)
+    fit(tmp_path, batches)
+    steps = CONFIG.epochs * len(batches[0])
+    assert told == [step / steps for step in range(steps)]
+
+
 def test_a_loss_that_explodes_is_named_or_the_last_good_weights_are_kept(
     tmp_path, batches, monkeypatch, capsys
 ):

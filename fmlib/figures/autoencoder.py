@@ -1,4 +1,4 @@
-"""Figures of the autoencoder stages: reconstructions, losses, robustness, latent space, augmentation."""
+"""Figures of the autoencoder stages: reconstructions, losses, robustness, latent space."""
 
 import matplotlib.pyplot as plt
 import numpy as np
