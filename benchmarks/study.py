@@ -2,7 +2,7 @@
 
     python benchmarks/study.py [--model resnet18] [--runs 8] [--images 600] [--epochs 2] [--side 64] [--batch-size 64]
         [--workers 2] [--keep]
-    python benchmarks/study.py --model dae-encoder --side 32 --batch-size 8 --epochs 5     as those of few images are
+    python benchmarks/study.py --model dae-encoder --side 32 --batch-size 8 --epochs 20    small runs: few images
 
 The images are rendered and decoded before; starting the processes counts.
 """
@@ -67,7 +67,8 @@ def cluster(workers: int) -> Iterator[str]:
 
 
 def report(name: str, taken: float, alone: float, options: argparse.Namespace) -> None:
-    model = label(options.model) if options.model == few_images.MODEL else options.model
+    small = options.model == few_images.MODEL
+    model = f"the {label(options.model)}, {options.epochs} epochs" if small else options.model
     setting = f"{options.runs} runs of {model}, {name}, {options.workers} workers"
     record(
         "e study",
