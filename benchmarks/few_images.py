@@ -3,8 +3,8 @@
     python benchmarks/few_images.py [mixing|augmentation|attempts|pretraining|generators|robustness ...]
         [--sizes 250 1000] [--seeds 5]
 
-Published is what it writes by itself, but of `augmentation`, with `--seeds 20` up to 100 images per class and with
-`--seeds 5` for 250 and 1000. It writes tables to figures/face-mask-12k/; rows of sizes that are not asked for stay in
+Published is what it writes by itself up to 1000 images per class, but of `augmentation`, with `--seeds 20` up to 100 and
+with `--seeds 5` for 250 and 1000. It writes tables to figures/face-mask-12k/; rows of sizes that are not asked for stay in
 them. `mixing` is the one search, on validation images, by which `few_images.MIXING` was chosen. The runs are kept in
 the store, so that an interrupted study goes on.
 """
@@ -28,10 +28,8 @@ from fmlib.figures import style
 from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k"
-SEEDS, BUDGET = (
-    10,
-    3000,
-)  # pairs; images seen by each classifier of the studies on few images, in ten passes at least
+SEEDS = 10  # pairs
+BUDGET = 3000  # images seen by each classifier of the studies on few images, in ten passes at least
 SIZES = (10, 25, 50, 100, 250, 1000, None)  # source images per class; None: all of the rarer class
 UNLABELLED = {
     "study_size": 4000,
@@ -79,9 +77,9 @@ def by_size(
     """Run a study size after size; write and draw its scores and its paired differences, by name, after each."""
     for size in few_images.sizes(stage):
         stage.profile = replace(stage.profile, sizes=(size,))
-        table = study(stage)
+        scores = study(stage)
         for found, (name, draw) in zip(
-            (table, few_images.gains(table, compared)), drawn.items(), strict=True
+            (scores, few_images.gains(scores, compared)), drawn.items(), strict=True
         ):
             table = with_other_sizes(found, TARGET / f"{name}.csv")
             write(table, name)

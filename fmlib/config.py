@@ -86,10 +86,8 @@ class AutoencoderConfig(RunConfig):
 
     def __post_init__(self):
         for name, models in CONCERNED.items():
-            if (
-                getattr(self, name) != type(self).__dataclass_fields__[name].default
-                and self.model not in models
-            ):
+            default = getattr(type(self), name)
+            if getattr(self, name) != default and self.model not in models:
                 raise UsageError(
                     f"{name} is of {' and '.join(models)}; leave it out for the autoencoder {self.model!r}"
                 )

@@ -19,13 +19,9 @@ from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
 
 MODEL, SIDE = "dae-encoder", 32
-EPOCHS, VALIDATED = (
-    10,
-    200,
-)  # after each epoch, of one pass or several, a network is validated on so many images
-GENERATOR_BUDGET = (
-    4 / 3
-)  # images seen by a generator, in those seen by a classifier, where one pass is not more
+EPOCHS = 10  # of one pass over the images or several
+VALIDATED = 200  # images that a network is validated on after each epoch
+GENERATOR_BUDGET = 4 / 3  # images seen by a generator, in those seen by a classifier, if passes allow
 MIXING = {
     "way": "perturb",
     "share": 0.25,
