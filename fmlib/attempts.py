@@ -23,11 +23,8 @@ ATTEMPTS = {  # name -> autoencoder, what is changed of it, what is changed of t
     "CVAE, perturb, sharp edges": ("cvae", {"edges": 1.0}, {}),
     "augmented CVAE, perturb": ("cvae", {"augmentation": few_images.CLASSIC}, {}),
 }
-BRIEF = (
-    "CVAE, interpolate",
-    "CVAE, perturb, sharp edges",
-    "augmented CVAE, perturb",
-)  # below the full profile
+# below the full profile
+BRIEF = ("CVAE, interpolate", "CVAE, perturb, sharp edges", "augmented CVAE, perturb")
 
 
 def size(stage: Stage) -> int:

@@ -11,9 +11,8 @@ from fmlib.config import AutoencoderConfig
 from fmlib.data.pasting import Masks, covered
 
 Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means over the batch
-Objective = Callable[
-    [nn.Module, torch.Tensor, torch.Tensor, float], Losses
-]  # the last: share of training done
+# of network, images, labels and the share of training that is done
+Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor, float], Losses]
 FREE_NATS = 0.02  # per latent dimension
 COVERED = 0.5  # share of the images that a denoiser of masks gets one over
 
