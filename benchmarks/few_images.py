@@ -135,10 +135,7 @@ def generated(stage: Stage) -> None:
     compared = [(arm, baseline) for baseline in arms[:2] for arm in arms[arms.index(baseline) + 1 :]]
     compared.append((generators.AUGMENTED, generators.REAL))
     write(few_images.gains(scores, compared), "vae_generators_gains")
-    plain, better = (
-        errors[learned[contender.name]]
-        for contender in (generators.GAUSSIAN, generators.Contender("cvae", generators.NEAR))
-    )
+    plain, better = (errors[learned[one.name]] for one in (generators.GAUSSIAN, generators.NEAR))
     gap = generators.reduction(plain, better)
     print(f"error lower by {gap.value:.1%} [{gap.low:.1%}, {gap.high:.1%}] on {gap.n} test images")
 

@@ -30,16 +30,11 @@ class Contender(NamedTuple):
 
 SPECIFIED = Contender("vae-per-class", "prior")  # how a VAE as specified makes images of a known class
 GAUSSIAN = Contender("vae", "gaussian")
-NEAR = few_images.MIXING["way"]
+NEAR = Contender("cvae", few_images.MIXING["way"])
 VARIED = Contender("cvae", few_images.LEARNED["way"], few_images.CLASSIC)
 CONTENDERS = (SPECIFIED, GAUSSIAN, *(Contender("cvae", way) for way in generation.WAYS), VARIED)
-BRIEF = (
-    SPECIFIED,
-    GAUSSIAN,
-    Contender("cvae", "gaussian"),
-    Contender("cvae", NEAR),
-    VARIED,
-)  # below the full profile
+# below the full profile
+BRIEF = (SPECIFIED, GAUSSIAN, Contender("cvae", "gaussian"), NEAR, VARIED)
 REAL = "real images"  # what the contenders are held against
 AUGMENTED = "real images, classic augmentation"
 RESAMPLES = 2000
