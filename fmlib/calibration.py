@@ -15,6 +15,22 @@ def ece(labels, probabilities, bins: int = 15) -> float:
     return float(statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins)["ece"][0])
 
 
+def expected_ece(probabilities, bins: int = 15, draws: int = 200, seed: int = 0) -> float:
+    """The ECE that perfectly calibrated probabilities would show on so few images, by chance alone.
+
+    ECE is biased upwards (Roelofs et al. 2022): a bin's few labels never come out at its mean probability. Labels are
+    drawn from the probabilities themselves, and the calibration errors of the draws averaged.
+
+    Args:
+        probabilities: of label 1 (N).
+        draws: how many times labels are drawn.
+    """
+    probabilities = np.asarray(probabilities, dtype=float)
+    random = np.random.default_rng(seed)
+    drawn = (random.random(len(probabilities)) < probabilities for _ in range(draws))
+    return float(np.mean([ece(labels, probabilities, bins) for labels in drawn]))
+
+
 def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:
     """How often label 1 occurs where probability p was predicted.
 

@@ -50,7 +50,11 @@ def _of_run(run, views: dict[str, set], external: dict) -> pd.DataFrame:
 
 
 def scores(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Score each run on each view, calibrated probabilities too (`ece_calibrated`), with 95% intervals."""
+    """Score each run on each view, with 95% intervals.
+
+    Of calibrated probabilities there are the error (`ece_calibrated`), what chance alone would make of it
+    (`ece_by_chance`, without an interval) and the temperature.
+    """
     content = int(pd.util.hash_pandas_object(table[["run", "view", "path", "label", "logit"]]).sum())
     return tables.remembered("scores", {"predictions": content, "seed": seed}, lambda: _scores(table, seed))
 
@@ -60,8 +64,10 @@ def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     for keys, rows in table[table["view"] != "validation"].groupby(KEYS, sort=False):
         part = metrics.scores(rows.label, rows.probability, rows.group, seed=seed)
         after = metrics.scores(rows.label, rows.calibrated, rows.group, seed=seed, only="ece")
-        fitted = pd.DataFrame([{"metric": "temperature", "value": rows.temperature.iloc[0], "n": len(rows)}])
-        part = pd.concat([part, after.assign(metric="ece_calibrated"), fitted], ignore_index=True)
+        chance = calibration.expected_ece(rows.calibrated, seed=seed)
+        single = {"temperature": rows.temperature.iloc[0], "ece_by_chance": chance}
+        single = [{"metric": name, "value": value, "n": len(rows)} for name, value in single.items()]
+        part = pd.concat([part, after.assign(metric="ece_calibrated"), pd.DataFrame(single)])
         parts.append(part.assign(**dict(zip(KEYS, keys, strict=True))))
     return pd.concat(parts, ignore_index=True)
 

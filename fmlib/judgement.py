@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from fmlib import comparison
+from fmlib import comparison, metrics
 from fmlib.figures.style import label
 
 
@@ -87,11 +87,35 @@ def leak_sentence(gaps: pd.DataFrame, metric: str = "f1") -> str:
 
 
 def calibration_sentence(summary: pd.DataFrame) -> str:
-    """Mean ECE over models before and after temperature scaling, for each view."""
-    part = summary[summary.metric.isin(["ece", "ece_calibrated"])]
+    """Mean ECE over models before and after temperature scaling and by chance alone, for each view."""
+    part = summary[summary.metric.isin(["ece", "ece_calibrated", "ece_by_chance"])]
     mean = part.groupby(["view", "metric"], sort=False).value.mean().unstack()
-    lines = [f"{row.ece:.3f} to {row.ece_calibrated:.3f} on {label(view)}" for view, row in mean.iterrows()]
+    lines = [
+        f"{row.ece:.3f} to {row.ece_calibrated:.3f} on {label(view)}, where chance alone would make it "
+        f"{row.ece_by_chance:.3f}"
+        for view, row in mean.iterrows()
+    ]
     return f"Temperature scaling changes the mean ECE from {_listed(lines)}."
+
+
+def shared_sentence(table: pd.DataFrame) -> str:
+    """How many images of one view every run gets wrong, and the F1 of a model that errs on those alone.
+
+    Args:
+        table: predictions of one view by the runs of one split.
+    """
+    right = (table.probability >= 0.5) == (table.label == 1)
+    images = table.assign(right=right).groupby("path").agg({"label": "first", "right": "any"})
+    models, runs, wrong = table.model.nunique(), table.run.nunique(), images[~images.right]
+    told = f"{runs} runs of {models} models"
+    if wrong.empty:
+        return f"Each of these {len(images):,} images is told rightly by one of the {told} at least."
+    said = np.where(images.right, images.label, 1 - images.label)
+    score = metrics.scores(images.label, said, only="f1", resamples=1).value.iloc[0]
+    masked = int(wrong.label.sum())
+    text = f"{len(wrong)} of {len(images):,} images are told wrongly by all {told}: {masked} with a mask, "
+    text += f"{len(wrong) - masked} without."
+    return text if np.isnan(score) else f"{text} A model that errs on these alone has an F1 of {score:.4f}."
 
 
 def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:

@@ -182,6 +182,16 @@ def test_ece_by_hand():
     assert calibration.ece([1] * 9 + [0], [0.9] * 10) == pytest.approx(0, abs=1e-6)
 
 
+def test_expected_ece_is_the_scatter_of_few_labels_and_nothing_where_all_is_certain():
+    scatter = np.sqrt(2 / np.pi) * 0.5 / np.sqrt(400)  # mean deviation of a binomial share, nearly normal
+    assert calibration.expected_ece(np.full(400, 0.5), draws=4000) == pytest.approx(scatter, rel=0.03)
+    assert calibration.expected_ece(np.repeat([0.0, 1.0], 50)) == 0
+    random = np.random.default_rng(1)
+    probabilities = random.random(3000)
+    honest = calibration.ece(random.random(3000) < probabilities, probabilities)
+    assert calibration.expected_ece(probabilities) == pytest.approx(honest, rel=0.4)
+
+
 def test_reliability_keeps_every_image_and_its_frequencies():
     labels, probabilities = made_up()
     table = calibration.reliability(labels, probabilities)
@@ -316,3 +326,33 @@ def test_leak_is_the_paired_difference_between_splits():
     assert row.difference == pytest.approx(wanted[0] - wanted[1], abs=1e-6)
     assert 0 < row.low < row.difference < row.high
     assert "AlexNet, test: +" in judgement.leak_sentence(judgement.leak(table))
+
+
+def told(said: dict[str, list[float]], labels: list[int]) -> pd.DataFrame:
+    """Predictions of a view: run -> probabilities."""
+    return pd.concat(
+        pd.DataFrame({"model": run[0], "run": run, "path": range(len(p)), "label": labels, "probability": p})
+        for run, p in said.items()
+    )
+
+
+def test_images_that_every_run_gets_wrong_are_counted_and_bound_f1():
+    labels = [1, 1, 1, 0, 0]
+    said = {"a0": [0.9, 0.1, 0.2, 0.6, 0.1], "a1": [0.9, 0.1, 0.7, 0.6, 0.1], "b0": [0.4, 0.3, 0.8, 0.7, 0.1]}
+    text = judgement.shared_sentence(told(said, labels))
+    assert text.startswith(
+        "2 of 5 images are told wrongly by all 3 runs of 2 models: 1 with a mask, 1 without."
+    )
+    assert text.endswith(f"F1 of {oracle.f1_score(labels, [1, 0, 1, 1, 0]):.4f}.")
+    right = told({"a0": [0.9, 0.1], "b0": [0.1, 0.9]}, [1, 1])
+    assert judgement.shared_sentence(right).startswith("Each of these 2 images is told rightly")
+    assert "F1" not in judgement.shared_sentence(
+        told({"a0": [0.9, 0.1]}, [0, 0])
+    )  # not defined without masks
+
+
+def test_calibration_sentence_says_what_chance_alone_would_make():
+    rows = [("ece", 0.04), ("ece_calibrated", 0.012), ("ece_by_chance", 0.007)]
+    table = pd.DataFrame([{"model": "alexnet", "view": "test", "metric": m, "value": v} for m, v in rows])
+    said = "from 0.040 to 0.012 on test, where chance alone would make it 0.007"
+    assert said in judgement.calibration_sentence(table)
