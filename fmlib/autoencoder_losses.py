@@ -14,28 +14,43 @@ Losses = dict[str, torch.Tensor]  # "loss" is what is minimised; all are means o
 # of network, images, labels and the share of training that is done
 Objective = Callable[[nn.Module, torch.Tensor, torch.Tensor, float], Losses]
 FREE_NATS = 0.02  # per latent dimension
-COVERED = 0.5  # share of the images that a denoiser of masks gets one over
+COVERED = 0.5  # share of the images that an unmasking DAE gets a mask over
 
 
-def denoising(noise: float, masks: Masks | None = None) -> Objective:
-    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`.
+def denoising(noise: float) -> Objective:
+    """Mean squared error between the restored noisy image and the clean one; sigma uniform up to `noise`."""
 
-    With masks one of them is laid over `COVERED` of the images, before the noise: to take it off is to know a mask.
+    def objective(
+        model: nn.Module, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0
+    ) -> Losses:
+        return {"loss": F.mse_loss(model(_noisy(images, noise)).float(), images)}
+
+    return objective
+
+
+def _noisy(images: torch.Tensor, noise: float) -> torch.Tensor:
+    return add_noise(images, noise * torch.rand(len(images), 1, 1, 1, device=images.device))
+
+
+def unmasking(noise: float, masks: Masks, restore: bool = True) -> Objective:
+    """Take off masks that were laid over `COVERED` of the images, and say where they were; noise as above.
+
+    The loss adds two mean squared errors: of the restored images (left out if not to `restore`), and of how far each
+    pixel is covered.
     """
 
     def objective(
         model: nn.Module, images: torch.Tensor, labels: torch.Tensor, progress: float = 1.0
     ) -> Losses:
-        sigma = noise * torch.rand(len(images), 1, 1, 1, device=images.device)
-        spoiled = images if masks is None else _masked(images, masks)
-        return {"loss": F.mse_loss(model(add_noise(spoiled, sigma)).float(), images)}
+        chosen = torch.nonzero(torch.rand(len(images)) < COVERED)[:, 0]
+        spoiled, cover = images, torch.zeros_like(images[:, :1])
+        if len(chosen):
+            spoiled, cover = covered(images, chosen, masks)
+        said = model(_noisy(spoiled, noise)).float()
+        restored, found = F.mse_loss(said[:, :3], images), F.mse_loss(said[:, 3:], cover)
+        return {"loss": found + restored * restore, "restored": restored, "found": found}
 
     return objective
-
-
-def _masked(images: torch.Tensor, masks: Masks) -> torch.Tensor:
-    chosen = torch.nonzero(torch.rand(len(images)) < COVERED)[:, 0]
-    return covered(images, chosen, masks) if len(chosen) else images
 
 
 def _sampled(
@@ -81,8 +96,10 @@ def sharp_elbo(beta: float = 1.0, warm_up: float = 0.0, edges: float = 0.0) -> O
 
 
 def objective(config: AutoencoderConfig, masks: Masks | None = None) -> Objective:
-    """Return the loss that an autoencoder of this configuration minimises; `masks` are laid over what denoisers see."""
-    denoiser = denoising(config.noise, masks)
+    """Return the loss that an autoencoder of this configuration minimises; an unmasking DAE takes off `masks`."""
+    if config.model in ("unmasking", "mask-finder"):
+        return unmasking(config.noise, masks, restore=config.model == "unmasking")
+    denoiser = denoising(config.noise)
     sharp = sharp_elbo(config.beta, config.warm_up, config.edges)
     objectives = {"dae": denoiser, "unet": denoiser, "cvae": sharp}
     objectives |= {"vae": negative_elbo, "vae-per-class": negative_elbo}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from fmlib.autoencoders import DAE, VAE, PlainVAE, check_side
+from fmlib.autoencoders import DAE, DAE_CHANNELS, VAE, PlainVAE, check_side
 from fmlib.config import CLASSES
 from fmlib.errors import UsageError, known
 
@@ -32,6 +32,21 @@ def _up(before: int, after: int) -> nn.Sequential:
 
 def _same(before: int, after: int) -> nn.Sequential:
     return _block(nn.Conv2d(before, after, 3, padding=1))
+
+
+class UnmaskingDAE(DAE):
+    """The specified DAE with one more map: it restores what lies under masks and says where they are.
+
+    As in blind inpainting (Wang et al. 2020), where a network has to find what spoils an image, too.
+    """
+
+    def __init__(self, side: int):
+        super().__init__(side)
+        self.decoder[-2] = nn.ConvTranspose2d(DAE_CHANNELS[0], 4, 3, stride=2, padding=1, output_padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the restored images and how far each pixel was covered, N 4 side side in [0, 1]."""
+        return super().forward(images)
 
 
 class UNet(nn.Module):
@@ -138,6 +153,9 @@ class VAEPerClass(VAE):
 
 BUILDERS = {
     "dae": lambda side, latent: DAE(side),
+    "unmasking": lambda side, latent: UnmaskingDAE(side),
+    # the same network, which is not asked what lies under a mask
+    "mask-finder": lambda side, latent: UnmaskingDAE(side),
     "unet": lambda side, latent: UNet(side),
     "vae": PlainVAE,
     "vae-per-class": VAEPerClass,

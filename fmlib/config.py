@@ -11,7 +11,7 @@ CLASSES = ("without mask", "with mask")  # labels 0 and 1; 1 is the positive cla
 STAGES = ("data", "classifier", "dae", "vae", "gradcam", "metrics")
 ARCHITECTURES = ("resnet18", "efficientnet-b0", "alexnet", "googlenet")  # the ones every report compares
 CONCERNED = {  # settings of some autoencoders -> these
-    "pasted": ("dae", "unet"),
+    "pasted": ("unmasking", "mask-finder"),
     **dict.fromkeys(("beta", "warm_up", "edges"), ("cvae",)),
 }
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
@@ -68,7 +68,7 @@ class AutoencoderConfig(RunConfig):
     Attributes:
         model: one of `fmlib.better_autoencoders.BUILDERS`.
         noise: largest standard deviation of the Gaussian noise that a denoiser is trained against.
-        pasted: number of rendered faces whose masks are laid over what a denoiser sees, and are to be taken off.
+        pasted: number of rendered faces whose masks an unmasking DAE or a mask finder finds.
         latent: dimensions of a VAE's latent space.
         augmentation: a recipe of `fmlib.augmentation` that blends nothing; images that a classifier is given are made
             from the codes of images changed by it.
@@ -91,6 +91,10 @@ class AutoencoderConfig(RunConfig):
                 raise UsageError(
                     f"{name} is of {' and '.join(models)}; leave it out for the autoencoder {self.model!r}"
                 )
+        if self.model in CONCERNED["pasted"] and self.pasted < 1:
+            raise UsageError(
+                f"the autoencoder {self.model!r} finds masks of rendered faces: let pasted say of how many"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +122,7 @@ class ClassifierConfig(RunConfig):
         augmentation: a recipe of `fmlib.augmentation`.
         pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
         generated: made-up images that take a share of every batch.
-        start: a DAE whose encoder the model "dae-encoder" starts from; None starts it at random.
+        start: a DAE, of masks or not, whose encoder the model "dae-encoder" starts from; None starts it at random.
     """
 
     model: str = "resnet18"

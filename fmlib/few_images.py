@@ -34,8 +34,9 @@ LEARNED = {  # of the CVAE that learns from augmented sources: nearly the best, 
 }
 ARMS = ("none", "classic", "vae", "cvae", "learned", "classic+cvae")
 COMPARED = (*((arm, "none") for arm in ARMS[1:5]), ("learned", "classic"), ("classic+cvae", "classic"))
-STARTS = ("random start", "DAE's encoder", "unmasking DAE's encoder")
-STARTED = tuple((start, STARTS[0]) for start in STARTS[1:])  # each with its baseline
+STARTS = ("random start", "DAE's encoder", "unmasking DAE's encoder", "mask finder's encoder")
+# each with its baseline; the last says whether it helps that an unmasking DAE restores what it finds
+STARTED = (*((start, STARTS[0]) for start in STARTS[1:]), (STARTS[2], STARTS[3]))
 
 
 def sizes(stage: Stage) -> list[int]:
@@ -124,13 +125,18 @@ def dae(stage: Stage) -> AutoencoderConfig:
 
 
 def unmasking(stage: Stage) -> AutoencoderConfig:
-    """Return the same DAE, but it also takes rendered masks off images that are augmented; still without labels."""
-    return replace(dae(stage), pasted=stage.profile.study_size, augmentation=CLASSIC)
+    """Return a DAE that also finds rendered masks on augmented images, and takes them off; still without labels."""
+    return replace(dae(stage), model="unmasking", pasted=stage.profile.study_size, augmentation=CLASSIC)
+
+
+def finder(stage: Stage) -> AutoencoderConfig:
+    """Return the same network, which only says where the masks are."""
+    return replace(unmasking(stage), model="mask-finder")
 
 
 def pretraining(stage: Stage) -> pd.DataFrame:
-    """Train on few labels from a random start and from DAEs' encoders, in pairs by seed; a table as of `scored`."""
-    starts = (None, dae(stage), unmasking(stage))
+    """Train on few labels from a random start and from other encoders, in pairs by seed; a table as of `scored`."""
+    starts = (None, dae(stage), unmasking(stage), finder(stage))
     return scored(
         (per_class, seed, arm, replace(augmentation_arms(stage, per_class, seed)["classic"], start=start))
         for per_class in sizes(stage)

@@ -51,6 +51,11 @@ from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
+STARTS = (
+    "dae",
+    "unmasking",
+    "mask-finder",
+)  # autoencoders that have the encoder of the classifier "dae-encoder"
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
 
 
@@ -269,9 +274,10 @@ def _started(config: RunConfig) -> torch.nn.Module:
     """Return the network as training begins: drawn from the seed, or with the encoder of the DAE it starts from."""
     model = build(config)
     if isinstance(config, ClassifierConfig) and config.start:
-        if (config.model, config.start.model) != ("dae-encoder", "dae"):
+        if config.model != "dae-encoder" or config.start.model not in STARTS:
             raise UsageError(
-                f"{config.model} cannot start from a {config.start.model}; dae-encoder can, from a dae"
+                f"{config.model} cannot start from the autoencoder {config.start.model!r}; dae-encoder can, from "
+                f"{' or '.join(STARTS)}"
             )
         model.cam_layer.load_state_dict(get(config.start).model().encoder.state_dict())
     return model

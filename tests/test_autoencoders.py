@@ -81,20 +81,33 @@ def test_noise_has_the_asked_for_strength_and_stays_in_range():
     assert loud.min() == 0 and loud.max() == 1
 
 
-def test_a_denoiser_of_masks_sees_them_and_has_to_give_back_what_lies_below():
+def test_an_unmasking_dae_has_to_give_back_what_lies_below_masks_and_to_say_where_they_were():
     torch.manual_seed(0)
     black = Masks(np.zeros((2, 32, 32, 3), np.uint8), np.full((2, 32, 32), 255, np.uint8))
     images, seen = torch.full((400, 3, 32, 32), 0.5), []
 
-    def copy(spoiled):
+    def copy(spoiled):  # and calls covered what is darker than the images were
         seen.append(spoiled)
-        return spoiled
+        return torch.cat([spoiled, 1 - 2 * spoiled[:, :1]], 1)
 
-    losses = autoencoder_losses.denoising(0.0, black)(copy, images, torch.zeros(400))
+    losses = autoencoder_losses.unmasking(0.0, black)(copy, images, torch.zeros(400))
     covered = seen[0][:, 0, 16, 16] < 0.01
     assert abs(covered.float().mean() - autoencoder_losses.COVERED) < 0.1
-    assert float(losses["loss"]) == pytest.approx(float((seen[0] - images).square().mean()))
+    assert float(losses["restored"]) == pytest.approx(float((seen[0] - images).square().mean()))
+    assert float(losses["found"]) == pytest.approx(0, abs=1e-9)
+    assert losses["loss"] == losses["restored"] + losses["found"]
+    finding = autoencoder_losses.unmasking(0.0, black, restore=False)(copy, images, torch.zeros(400))
+    assert finding["loss"] == finding["found"] < finding["restored"]
     assert torch.equal(seen[0][~covered], images[~covered])
+
+
+def test_an_unmasking_dae_is_the_specified_one_with_a_map_more():
+    plain, other = (better_autoencoders.build(name, 32, 0) for name in ("dae", "unmasking"))
+    assert other(torch.rand(2, 3, 32, 32)).shape == (2, 4, 32, 32)
+    plain.encoder.load_state_dict(other.encoder.state_dict())
+    for name in ("unmasking", "mask-finder"):
+        with pytest.raises(UsageError, match=f"'{name}' finds masks"):
+            AutoencoderConfig(model=name)
 
 
 def test_the_gaussian_likelihood_is_scipys_at_its_best_variance():

@@ -42,10 +42,17 @@ def test_a_mask_lies_over_the_lower_half_whatever_its_placing():
 def test_chosen_images_are_covered_and_no_other():
     images, chosen = torch.full((6, 3, 32, 32), 0.5), torch.tensor([1, 4])
     torch.manual_seed(0)
-    found = pasting.covered(images, chosen, covering())
+    found, cover = pasting.covered(images, chosen, covering())
+    torch.testing.assert_close(cover[chosen, 0, 28, 12:20], torch.ones(2, 8))
+    assert not cover[[0, 2, 3, 5]].any() and cover.shape == (6, 1, 32, 32)
+    red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
+    expected = torch.lerp(images, red.expand_as(images), cover)
+    torch.testing.assert_close(
+        found[..., 4:28], expected[..., 4:28]
+    )  # a mask's colour ends at the frame's edge
     assert (found != images).flatten(1).any(1).nonzero()[:, 0].tolist() == [1, 4] and images.eq(0.5).all()
     torch.manual_seed(1)
-    assert not torch.equal(found, pasting.covered(images, chosen, covering()))
+    assert not torch.equal(found, pasting.covered(images, chosen, covering())[0])
 
 
 def test_masks_are_those_of_proper_wear_seen_from_the_front(tiny):

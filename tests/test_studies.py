@@ -59,10 +59,14 @@ def test_two_vaes_see_twice_the_images_of_one_and_a_unet_half(monkeypatch):
     assert 2 * epochs["unet"] == pytest.approx(epochs["vae"], abs=1)
 
 
-def test_long_runs_are_augmented_strongly_and_short_ones_are_not(monkeypatch):
+def test_long_runs_are_augmented_strongly_or_left_whole_and_short_ones_are_not(monkeypatch):
     monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
-    for profile, expected in (("quick", "classic"), ("full", "strong")):
-        stage = SimpleNamespace(profile=PROFILES[profile], data_config=DataConfig("set"), seed=0)
+    for profile, dataset, expected in (
+        ("quick", "set", "classic"),
+        ("full", "set", "strong"),
+        ("full", "synthetic", "whole"),
+    ):
+        stage = SimpleNamespace(profile=PROFILES[profile], data_config=DataConfig(dataset), seed=0)
         asked = studies.architecture_configs(stage)
         assert {config.augmentation for config in asked} == {expected}
         assert {config.patience for config in asked} == {None}  # all train to the end

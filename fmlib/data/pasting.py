@@ -53,15 +53,18 @@ def pasted(
         return images, labels
     labels = labels.clone()
     labels[chosen] = 1
-    return covered(images, chosen, pool, generator), labels
+    return covered(images, chosen, pool, generator)[0], labels
 
 
 def covered(
     images: torch.Tensor, chosen: torch.Tensor, pool: Masks, generator: torch.Generator | None = None
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images N 3 H W in [0, 1], those `chosen` (their rows, at least one) with any mask of the pool laid over.
 
     Without a generator torch's global random state is drawn from.
+
+    Returns:
+        The images, and how far each pixel is covered: N 1 H W in [0, 1].
     """
     drawn = torch.randint(len(pool.images), (len(chosen),), generator=generator).numpy()
     layers = np.concatenate([pool.images[drawn], pool.cover[drawn][..., None]], 3)  # K H W 4
@@ -69,9 +72,10 @@ def covered(
     place = _placing(len(chosen), generator).to(images.device)
     grid = F.affine_grid(place, list(layers.shape), align_corners=False)
     layers = F.grid_sample(layers, grid, align_corners=False)
-    images = images.clone()
+    images, cover = images.clone(), torch.zeros_like(images[:, :1])
+    cover[chosen] = layers[:, 3:]
     images[chosen] = torch.lerp(images[chosen], layers[:, :3], layers[:, 3:])
-    return images
+    return images, cover
 
 
 def _placing(count: int, generator: torch.Generator | None) -> torch.Tensor:

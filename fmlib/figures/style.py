@@ -38,7 +38,7 @@ COLOURS = (
     | {"none": NEUTRAL, "classic": BLUE, "vae": VERMILION, "cvae": GREEN, "classic+cvae": INDIGO, "dae": BLUE}
     | {"nothing": NEUTRAL, "unet": GREEN, "median": OCHRE, "nl_means": PURPLE, "trained with noise": INDIGO}
     | {"random start": NEUTRAL, "dae's encoder": BLUE, "learned": OCHRE}
-    | {"unmasking dae's encoder": GREEN}
+    | {"unmasking dae's encoder": GREEN, "mask finder's encoder": OCHRE}
     | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
 )
 
