@@ -1,7 +1,7 @@
 """What autoencoders are good for on FaceMask 12K, with seeds in pairs: the studies of reports 03 and 04.
 
     python benchmarks/few_images.py [mixing|augmentation|attempts|pretraining|generators|robustness ...]
-        [--sizes 250 1000] [--seeds 5]
+        [--sizes 250 1000 all] [--seeds 5]
 
 Published is what it writes by itself up to 1000 images per class, but of `augmentation`, with `--seeds 20` up to 100
 and with `--seeds 5` for 250 and 1000. It writes tables to figures/face-mask-12k/; rows of sizes that are not asked for
@@ -165,7 +165,8 @@ STUDIES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
-    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="source images per class")
+    size = {"type": lambda text: None if text == "all" else int(text), "metavar": "SIZE|all"}
+    parser.add_argument("--sizes", nargs="+", **size, default=SIZES, help="source images per class")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="pairs")
     options = parser.parse_args()
     stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")

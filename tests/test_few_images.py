@@ -1,5 +1,6 @@
 """The studies on few images compare like with like, and what they say follows from the numbers."""
 
+import importlib.util
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,9 +9,10 @@ import pandas as pd
 import pytest
 
 from fmlib import attempts, few_images, generation, inputs, runs
-from fmlib.config import PROFILES, AutoencoderConfig
+from fmlib.config import PROFILES, REPO, AutoencoderConfig
 from fmlib.data import splits
 from fmlib.errors import UsageError
+from fmlib.figures import style
 
 
 def arms(**scores):
@@ -160,3 +162,21 @@ def test_attempts_are_scored_and_told_as_their_intervals_say(stage):
 def test_a_setting_that_does_not_concern_an_autoencoder_is_misuse(setting):
     with pytest.raises(UsageError, match=f"{next(iter(setting))} is of .*'vae'"):
         AutoencoderConfig(model="vae", **setting)
+
+
+def test_the_benchmark_keeps_rows_of_other_sizes_and_replaces_its_own(tmp_path):
+    spec = importlib.util.spec_from_file_location("benchmark", REPO / "benchmarks" / "few_images.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    found, path = pd.DataFrame({"per_class": [50, 50], "value": [1, 2]}), tmp_path / "gains.csv"
+    assert benchmark.with_other_sizes(found, path).equals(found)
+    pd.DataFrame({"per_class": [10, 50, 100], "value": [7, 8, 9]}).to_csv(path, index=False)
+    kept = benchmark.with_other_sizes(found, path)
+    assert kept.to_numpy().tolist() == [[10, 7], [50, 1], [50, 2], [100, 9]]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"), [([1], "1 seed"), ([3, 3], "3 seeds"), ([2, 4, 3], "2 to 4 seeds")]
+)
+def test_figures_tell_over_how_many_seeds(numbers, said):
+    assert style.seeds(numbers) == said

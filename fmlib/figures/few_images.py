@@ -33,8 +33,8 @@ def _by_size(table: pd.DataFrame, title: str) -> Figure:
             _arms(ax, table, arms)
             ax.set(xlabel="Balanced accuracy on test", title=f"{sizes[0]} source images per class")
         figure.suptitle(title, x=0.01, ha="left")
-        seeds = style.span(table.groupby("per_class").seed.nunique())
-        note = f"{seeds} seeds; mean with 95% t interval over seeds"
+        seeds = style.seeds(table.groupby("per_class").seed.nunique())
+        note = f"{seeds}; mean with 95% t interval over seeds"
         figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
 
@@ -102,8 +102,8 @@ def _gains_by_size(table: pd.DataFrame) -> Figure:
     for ax in axes.flat[len(parts) :]:
         ax.set_visible(False)
     figure.supylabel("Difference in balanced accuracy", fontsize=12)
-    pairs = style.span(table.pairs)
-    figure.supxlabel(f"Images per class; mean and 95% t interval over {pairs} seeds", fontsize=12)
+    over = style.seeds(table.pairs)
+    figure.supxlabel(f"Images per class; mean and 95% t interval over {over}", fontsize=12)
     return figure
 
 

@@ -87,10 +87,11 @@ def label(name: str) -> str:
     return LABELS.get(name.lower(), name.replace("_", " "))
 
 
-def span(numbers: Iterable[int]) -> str:
-    """One number, or the smallest and the largest of several: "3" or "2 to 4"."""
+def seeds(numbers: Iterable[int]) -> str:
+    """How many seeds: "1 seed", "3 seeds", or the fewest and the most, "2 to 4 seeds"."""
     found = sorted({int(number) for number in numbers})
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    many = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    return f"{many} seed{'s' if found != [1] else ''}"
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
