@@ -112,7 +112,7 @@ def attempted(stage: Stage) -> None:
 
 
 def pretraining(stage: Stage) -> None:
-    """DAEs' encoders against a random start; the DAEs have learned from all training images."""
+    """Encoders that have learned from all training images, without labels, against a random start."""
     stage.profile = replace(stage.profile, **UNLABELLED)
     drawn = {"dae_pretraining": figures.dae_pretraining, "dae_pretraining_gains": figures.gains}
     by_size(stage, few_images.pretraining, few_images.STARTED, drawn)
@@ -162,11 +162,21 @@ STUDIES = {
 }
 
 
+def size(text: str) -> int | None:
+    """Return a number of source images per class as an argument gives it; None for all."""
+    if text == "all":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a positive number or all")
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("studies", nargs="*", help=f"of {', '.join(STUDIES)}; all by default")
-    size = {"type": lambda text: None if text == "all" else int(text), "metavar": "SIZE|all"}
-    parser.add_argument("--sizes", nargs="+", **size, default=SIZES, help="source images per class")
+    parser.add_argument(
+        "--sizes", nargs="+", type=size, default=SIZES, help="source images per class, or all"
+    )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="pairs")
     options = parser.parse_args()
     stage = Stage("vae", dataset="face-mask-12k", profile="quick", seed=0, external=[], out="")

@@ -37,7 +37,7 @@ CLASSIC = replace(GENTLE, blend=0.3)
 ROBUST = replace(CLASSIC, stretch=0.15, light=0.35, colour=0.12, coarse=0.35)
 RECIPES = {
     "none": Recipe(),
-    # of long runs on rendered faces: no part of another image, for a nose above a mask is a small part
+    # of long runs on rendered faces: nothing of another image, and all detail, for a nose is a small part
     "whole": replace(GENTLE, rotation=15, stretch=0.15, light=0.35, colour=0.12),
     "gentle": GENTLE,  # moved and lit, nothing more: of the studies on few images
     "classic": CLASSIC,

@@ -35,8 +35,8 @@ def _noisy(images: torch.Tensor, noise: float) -> torch.Tensor:
 def unmasking(noise: float, masks: Masks, restore: bool = True) -> Objective:
     """Take off masks that were laid over `COVERED` of the images, and say where they were; noise as above.
 
-    The loss adds two mean squared errors: of the restored images (left out if not to `restore`), and of how far each
-    pixel is covered.
+    A mask that an image shows by itself is part of it: to be restored, and not to be found. The loss adds two mean
+    squared errors: of the restored images (left out if not to `restore`), and of how far each pixel is covered.
     """
 
     def objective(

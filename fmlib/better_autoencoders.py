@@ -35,7 +35,7 @@ def _same(before: int, after: int) -> nn.Sequential:
 
 
 class UnmaskingDAE(DAE):
-    """The specified DAE with one more map: it restores what lies under masks and says where they are.
+    """The specified DAE with one more map: it restores what lies under masks and says where they were laid over.
 
     As in blind inpainting (Wang et al. 2020), where a network has to find what spoils an image, too.
     """

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from fmlib.bootstrap import statistics
+from fmlib.bootstrap import interval, statistics
 from fmlib.metrics import checked, wilson
 
 
@@ -15,20 +15,28 @@ def ece(labels, probabilities, bins: int = 15) -> float:
     return float(statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins)["ece"][0])
 
 
-def expected_ece(probabilities, bins: int = 15, draws: int = 200, seed: int = 0) -> float:
-    """The ECE that perfectly calibrated probabilities would show on so few images, by chance alone.
+def ece_by_chance(
+    probabilities, groups, bins: int = 15, draws: int = 400, seed: int = 0
+) -> tuple[float, float, float]:
+    """The ECE that a perfectly calibrated model would show on so few images, all of it chance.
 
     ECE is biased upwards (Roelofs et al. 2022): a bin's few labels never come out at its mean probability. Labels are
-    drawn from the probabilities themselves, and the calibration errors of the draws averaged.
+    drawn from the probabilities themselves, those of one group by one number, as its images show one face.
 
     Args:
         probabilities: of label 1 (N).
+        groups: group of each image (N).
         draws: how many times labels are drawn.
+
+    Returns:
+        Mean over the draws, and the 2.5th and 97.5th percentile.
     """
     probabilities = np.asarray(probabilities, dtype=float)
+    _, member = np.unique(groups, return_inverse=True)
     random = np.random.default_rng(seed)
-    drawn = (random.random(len(probabilities)) < probabilities for _ in range(draws))
-    return float(np.mean([ece(labels, probabilities, bins) for labels in drawn]))
+    drawn = (random.random(member.max() + 1)[member] < probabilities for _ in range(draws))
+    errors = [ece(labels, probabilities, bins) for labels in drawn]
+    return float(np.mean(errors)), *interval(np.array(errors))
 
 
 def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:

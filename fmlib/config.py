@@ -10,8 +10,9 @@ REPO = Path(__file__).resolve().parent.parent
 CLASSES = ("without mask", "with mask")  # labels 0 and 1; 1 is the positive class
 STAGES = ("data", "classifier", "dae", "vae", "gradcam", "metrics")
 ARCHITECTURES = ("resnet18", "efficientnet-b0", "alexnet", "googlenet")  # the ones every report compares
+UNMASKING = ("unmasking", "mask-finder")  # autoencoders that find masks of rendered faces
 CONCERNED = {  # settings of some autoencoders -> these
-    "pasted": ("unmasking", "mask-finder"),
+    "pasted": UNMASKING,
     **dict.fromkeys(("beta", "warm_up", "edges"), ("cvae",)),
 }
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
@@ -91,7 +92,7 @@ class AutoencoderConfig(RunConfig):
                 raise UsageError(
                     f"{name} is of {' and '.join(models)}; leave it out for the autoencoder {self.model!r}"
                 )
-        if self.model in CONCERNED["pasted"] and self.pasted < 1:
+        if self.model in UNMASKING and self.pasted < 1:
             raise UsageError(
                 f"the autoencoder {self.model!r} finds masks of rendered faces: let pasted say of how many"
             )

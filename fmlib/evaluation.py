@@ -12,6 +12,7 @@ from fmlib import calibration, metrics, tables
 from fmlib.data import splits
 
 KEYS = ["model", "split", "seed", "run", "view"]
+BOUNDED = ("value", "low", "high")
 ATTRIBUTES = ("wear", "mask_kind", "skin_tone", "yaw", "occluder")
 EDGES = {"yaw": (-90, -30, -10, 10, 30, 90), "skin_tone": (0, 3, 7, 10)}  # bins (left, right]
 UNNAMED = {"mask_kind": "no mask", "occluder": "nothing"}
@@ -52,8 +53,8 @@ def _of_run(run, views: dict[str, set], external: dict) -> pd.DataFrame:
 def scores(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Score each run on each view, with 95% intervals.
 
-    Of calibrated probabilities there are the error (`ece_calibrated`), what chance alone would make of it
-    (`ece_by_chance`, without an interval) and the temperature.
+    Of calibrated probabilities there are the error (`ece_calibrated`), the error that a perfectly calibrated model with
+    the same probabilities would show (`ece_by_chance`, with the interval of 95% of draws), and the temperature.
     """
     content = int(pd.util.hash_pandas_object(table[["run", "view", "path", "label", "logit"]]).sum())
     return tables.remembered("scores", {"predictions": content, "seed": seed}, lambda: _scores(table, seed))
@@ -64,10 +65,15 @@ def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     for keys, rows in table[table["view"] != "validation"].groupby(KEYS, sort=False):
         part = metrics.scores(rows.label, rows.probability, rows.group, seed=seed)
         after = metrics.scores(rows.label, rows.calibrated, rows.group, seed=seed, only="ece")
-        chance = calibration.expected_ece(rows.calibrated, seed=seed)
-        single = {"temperature": rows.temperature.iloc[0], "ece_by_chance": chance}
-        single = [{"metric": name, "value": value, "n": len(rows)} for name, value in single.items()]
-        part = pd.concat([part, after.assign(metric="ece_calibrated"), pd.DataFrame(single)])
+        chance = dict(
+            zip(BOUNDED, calibration.ece_by_chance(rows.calibrated, rows.group, seed=seed), strict=True)
+        )
+        more = [
+            {"metric": "temperature", "value": rows.temperature.iloc[0]},
+            {"metric": "ece_by_chance", **chance},
+        ]
+        after = pd.concat([after.assign(metric="ece_calibrated"), pd.DataFrame(more).assign(n=len(rows))])
+        part = pd.concat([part, after], ignore_index=True)
         parts.append(part.assign(**dict(zip(KEYS, keys, strict=True))))
     return pd.concat(parts, ignore_index=True)
 

@@ -125,12 +125,15 @@ def dae(stage: Stage) -> AutoencoderConfig:
 
 
 def unmasking(stage: Stage) -> AutoencoderConfig:
-    """Return a DAE that also finds rendered masks on augmented images, and takes them off; still without labels."""
+    """Return a DAE that also finds rendered masks laid over augmented images, and takes them off.
+
+    Nothing is known of the images, but the renderer says where its masks are.
+    """
     return replace(dae(stage), model="unmasking", pasted=stage.profile.study_size, augmentation=CLASSIC)
 
 
 def finder(stage: Stage) -> AutoencoderConfig:
-    """Return the same network, which only says where the masks are."""
+    """Return the same network, which only says where masks were laid over: it learns to segment them."""
     return replace(unmasking(stage), model="mask-finder")
 
 

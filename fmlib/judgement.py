@@ -87,35 +87,42 @@ def leak_sentence(gaps: pd.DataFrame, metric: str = "f1") -> str:
 
 
 def calibration_sentence(summary: pd.DataFrame) -> str:
-    """Mean ECE over models before and after temperature scaling and by chance alone, for each view."""
+    """Mean ECE over models before and after temperature scaling, and what a calibrated model would show, by view."""
     part = summary[summary.metric.isin(["ece", "ece_calibrated", "ece_by_chance"])]
-    mean = part.groupby(["view", "metric"], sort=False).value.mean().unstack()
+    mean = part.groupby(["view", "metric"], sort=False)[["value", "high"]].mean().unstack()
     lines = [
-        f"{row.ece:.3f} to {row.ece_calibrated:.3f} on {label(view)}, where chance alone would make it "
-        f"{row.ece_by_chance:.3f}"
-        for view, row in mean.iterrows()
+        f"{value.ece:.3f} to {value.ece_calibrated:.3f} on {label(view)} (perfectly calibrated models would show "
+        f"{value.ece_by_chance:.3f} by chance, at most {mean.high.ece_by_chance[view]:.3f})"
+        for view, value in mean["value"].iterrows()
     ]
     return f"Temperature scaling changes the mean ECE from {_listed(lines)}."
 
 
 def shared_sentence(table: pd.DataFrame) -> str:
-    """How many images of one view every run gets wrong, and the F1 of a model that errs on those alone.
+    """How many images of one view every run misclassifies, and the F1 of an oracle that picks a run for each image.
 
     Args:
         table: predictions of one view by the runs of one split.
     """
     right = (table.probability >= 0.5) == (table.label == 1)
-    images = table.assign(right=right).groupby("path").agg({"label": "first", "right": "any"})
-    models, runs, wrong = table.model.nunique(), table.run.nunique(), images[~images.right]
-    told = f"{runs} runs of {models} models"
+    facts = {"label": "first", "group": "first", "right": "any"}
+    images = table.assign(right=right).groupby("path").agg(facts)
+    runs, wrong = f"{table.run.nunique()} runs of {table.model.nunique()} models", images[~images.right]
     if wrong.empty:
-        return f"Each of these {len(images):,} images is told rightly by one of the {told} at least."
+        return f"Each of these {len(images):,} images is classified correctly by one of {runs} at least."
+    missed = int(wrong.label.sum())
+    text = (
+        f"Of {len(images):,} images {len(wrong)}, of {wrong.group.nunique()} groups, {_are(len(wrong))} misclassified "
+        f"by all {runs}: {missed} as a missed mask, {len(wrong) - missed} as a false alarm."
+    )
     said = np.where(images.right, images.label, 1 - images.label)
     score = metrics.scores(images.label, said, only="f1", resamples=1).value.iloc[0]
-    masked = int(wrong.label.sum())
-    text = f"{len(wrong)} of {len(images):,} images are told wrongly by all {told}: {masked} with a mask, "
-    text += f"{len(wrong) - masked} without."
-    return text if np.isnan(score) else f"{text} A model that errs on these alone has an F1 of {score:.4f}."
+    oracle = f" An oracle that picks the best run for each image would have an F1 of {score:.4f}."
+    return text if np.isnan(score) else text + oracle
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:

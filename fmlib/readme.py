@@ -99,8 +99,11 @@ def wear_table(found: pd.DataFrame) -> str:
     """Return a Markdown table of the errors by the way a mask is worn, by `benchmarks/improper_wear.py`."""
     ways = {"proper": "properly worn, missed", "under_nose": "below the nose, called a mask"}
     ways |= {"on_chin": "on the chin, called a mask", "none": "no mask, called one"}
-    lines = [f"| model | rendered faces | {' | '.join(ways.values())} |", "|---" * (len(ways) + 2) + "|"]
-    for (model, view), part in found.groupby(["model", "view"], sort=False):
+    lines = [
+        f"| model | augmentation | rendered faces | {' | '.join(ways.values())} |",
+        "|---" * (len(ways) + 3) + "|",
+    ]
+    for (view, model, augmentation), part in found.groupby(["view", "model", "augmentation"], sort=False):
         of = part.set_index("wear")
         cells = [
             "{0.errors:.0f} of {0.n:,.0f}: {0.rate:.4f} ({0.low:.4f}–{0.high:.4f})".format(of.loc[way])
@@ -108,7 +111,7 @@ def wear_table(found: pd.DataFrame) -> str:
             else ""
             for way in ways
         ]
-        lines.append(f"| {label(model)} | {label(view)} | {' | '.join(cells)} |")
+        lines.append(f"| {label(model)} | {augmentation} | {label(view)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

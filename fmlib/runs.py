@@ -24,7 +24,7 @@ from safetensors.torch import load_model
 
 from fmlib import better_autoencoders, executors, generation, models, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
-from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
+from fmlib.config import UNMASKING, AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.errors import FmlibError, UsageError
@@ -51,11 +51,7 @@ from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
-STARTS = (
-    "dae",
-    "unmasking",
-    "mask-finder",
-)  # autoencoders that have the encoder of the classifier "dae-encoder"
+ENCODERS = ("dae", *UNMASKING)  # autoencoders that have the encoder of the classifier "dae-encoder"
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
 
 
@@ -274,10 +270,10 @@ def _started(config: RunConfig) -> torch.nn.Module:
     """Return the network as training begins: drawn from the seed, or with the encoder of the DAE it starts from."""
     model = build(config)
     if isinstance(config, ClassifierConfig) and config.start:
-        if config.model != "dae-encoder" or config.start.model not in STARTS:
+        if config.model != "dae-encoder" or config.start.model not in ENCODERS:
             raise UsageError(
                 f"{config.model} cannot start from the autoencoder {config.start.model!r}; dae-encoder can, from "
-                f"{' or '.join(STARTS)}"
+                f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
             )
         model.cam_layer.load_state_dict(get(config.start).model().encoder.state_dict())
     return model

@@ -67,8 +67,8 @@ def recipe(seen: int, dataset: str) -> str:
     """Return the augmentation of the architecture study's runs that see so many images: a strong one for long runs.
 
     It took a third off ResNet-18's errors in cross-validation (`benchmarks/recipe.py`); that it helps short runs cannot
-    be told. Rendered faces stay whole in long runs: rectangles of other images count by their area, and whether a mask
-    sits below a nose is a matter of a small one (`benchmarks/improper_wear.py`).
+    be told. Rendered faces are not mixed, nor made coarse, in long runs: fewer are misclassified
+    (`benchmarks/improper_wear.py`), perhaps as whether a mask sits below a nose is a matter of a small area.
     """
     if seen < LONG:
         return "classic"

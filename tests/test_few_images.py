@@ -1,6 +1,7 @@
 """The studies on few images compare like with like, and what they say follows from the numbers."""
 
 import importlib.util
+from argparse import ArgumentTypeError
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -123,15 +124,15 @@ def test_every_arm_is_trained_and_scored_in_pairs(stage):
 def test_pretraining_compares_starts_of_one_network(stage):
     table = few_images.pretraining(stage)
     assert list(table.arm.unique()) == list(few_images.STARTS) and table.run.is_unique
-    assert (
-        len(few_images.gains(table, few_images.STARTED)) == len(few_images.STARTED) == len(few_images.STARTS)
-    )
+    gains = few_images.gains(table, few_images.STARTED)
+    assert set(zip(gains.arm, gains.baseline, strict=True)) == set(few_images.STARTED)
+    assert (gains.pairs == stage.profile.size_seeds).all()
     plain, other = few_images.dae(stage), few_images.unmasking(stage)
     assert other.pasted and replace(other, model="dae", pasted=0, augmentation="none") == plain
-    started = runs.get(replace(few_images.augmentation_arms(stage, 10, 0)["classic"], start=other, epochs=1))
+    started = replace(few_images.augmentation_arms(stage, 10, 0)["classic"], start=other)
     encoder = runs.get(other).model().encoder
     assert not encoder[0].weight.equal(runs.get(few_images.finder(stage)).model().encoder[0].weight)
-    assert runs._started(started.config).cam_layer[0].weight.equal(encoder[0].weight)
+    assert runs._started(started).cam_layer[0].weight.equal(encoder[0].weight)
 
 
 def test_attempts_differ_from_their_baseline_in_the_generated_images_alone(stage):
@@ -164,15 +165,27 @@ def test_a_setting_that_does_not_concern_an_autoencoder_is_misuse(setting):
         AutoencoderConfig(model="vae", **setting)
 
 
-def test_the_benchmark_keeps_rows_of_other_sizes_and_replaces_its_own(tmp_path):
+@pytest.fixture(scope="module")
+def benchmark():
     spec = importlib.util.spec_from_file_location("benchmark", REPO / "benchmarks" / "few_images.py")
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_benchmark_keeps_rows_of_other_sizes_and_replaces_its_own(benchmark, tmp_path):
     found, path = pd.DataFrame({"per_class": [50, 50], "value": [1, 2]}), tmp_path / "gains.csv"
     assert benchmark.with_other_sizes(found, path).equals(found)
     pd.DataFrame({"per_class": [10, 50, 100], "value": [7, 8, 9]}).to_csv(path, index=False)
     kept = benchmark.with_other_sizes(found, path)
     assert kept.to_numpy().tolist() == [[10, 7], [50, 1], [50, 2], [100, 9]]
+
+
+def test_the_benchmark_takes_sizes_or_all(benchmark):
+    assert [benchmark.size(text) for text in ("all", "25")] == [None, 25]
+    for text in ("ten", "0", "-3"):
+        with pytest.raises(ArgumentTypeError, match="a positive number or all"):
+            benchmark.size(text)
 
 
 @pytest.mark.parametrize(

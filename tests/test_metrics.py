@@ -182,14 +182,26 @@ def test_ece_by_hand():
     assert calibration.ece([1] * 9 + [0], [0.9] * 10) == pytest.approx(0, abs=1e-6)
 
 
-def test_expected_ece_is_the_scatter_of_few_labels_and_nothing_where_all_is_certain():
+def test_ece_by_chance_is_the_scatter_of_few_labels_and_nothing_where_all_is_certain():
     scatter = np.sqrt(2 / np.pi) * 0.5 / np.sqrt(400)  # mean deviation of a binomial share, nearly normal
-    assert calibration.expected_ece(np.full(400, 0.5), draws=4000) == pytest.approx(scatter, rel=0.03)
-    assert calibration.expected_ece(np.repeat([0.0, 1.0], 50)) == 0
+    mean, low, high = calibration.ece_by_chance(np.full(400, 0.5), np.arange(400), draws=4000)
+    assert mean == pytest.approx(scatter, rel=0.03)
+    assert (
+        high == pytest.approx(2.24 * 0.5 / np.sqrt(400), rel=0.05) and low < 0.002
+    )  # 97.5% of a folded normal
+    assert calibration.ece_by_chance(np.repeat([0.0, 1.0], 50), np.arange(100)) == (0, 0, 0)
     random = np.random.default_rng(1)
     probabilities = random.random(3000)
     honest = calibration.ece(random.random(3000) < probabilities, probabilities)
-    assert calibration.expected_ece(probabilities) == pytest.approx(honest, rel=0.4)
+    _, low, high = calibration.ece_by_chance(probabilities, np.arange(3000))
+    assert low < honest < high
+
+
+def test_ece_by_chance_of_copies_is_that_of_as_many_groups():
+    probabilities = np.random.default_rng(0).random(200)
+    alone = calibration.ece_by_chance(probabilities, np.arange(200))
+    copies = calibration.ece_by_chance(np.repeat(probabilities, 4), np.repeat(np.arange(200), 4))
+    assert copies == pytest.approx(alone)
 
 
 def test_reliability_keeps_every_image_and_its_frequencies():
@@ -329,30 +341,32 @@ def test_leak_is_the_paired_difference_between_splits():
 
 
 def told(said: dict[str, list[float]], labels: list[int]) -> pd.DataFrame:
-    """Predictions of a view: run -> probabilities."""
-    return pd.concat(
-        pd.DataFrame({"model": run[0], "run": run, "path": range(len(p)), "label": labels, "probability": p})
-        for run, p in said.items()
-    )
+    """Predictions of a view: run -> probabilities; the first two images are of one group."""
+    images = {"path": range(len(labels)), "group": [max(1, i) for i in range(len(labels))], "label": labels}
+    parts = [
+        pd.DataFrame({"model": run[0], "run": run, **images, "probability": p}) for run, p in said.items()
+    ]
+    return pd.concat(parts)
 
 
-def test_images_that_every_run_gets_wrong_are_counted_and_bound_f1():
+def test_images_that_every_run_misclassifies_are_counted():
     labels = [1, 1, 1, 0, 0]
-    said = {"a0": [0.9, 0.1, 0.2, 0.6, 0.1], "a1": [0.9, 0.1, 0.7, 0.6, 0.1], "b0": [0.4, 0.3, 0.8, 0.7, 0.1]}
+    said = {"a0": [0.1, 0.1, 0.2, 0.6, 0.1], "a1": [0.2, 0.1, 0.7, 0.6, 0.1], "b0": [0.4, 0.3, 0.8, 0.7, 0.1]}
     text = judgement.shared_sentence(told(said, labels))
-    assert text.startswith(
-        "2 of 5 images are told wrongly by all 3 runs of 2 models: 1 with a mask, 1 without."
-    )
-    assert text.endswith(f"F1 of {oracle.f1_score(labels, [1, 0, 1, 1, 0]):.4f}.")
+    assert text.startswith("Of 5 images 3, of 2 groups, are misclassified by all 3 runs of 2 models: ")
+    assert "2 as a missed mask, 1 as a false alarm" in text
+    assert text.endswith(f"F1 of {oracle.f1_score(labels, [0, 0, 1, 1, 0]):.4f}.")
     right = told({"a0": [0.9, 0.1], "b0": [0.1, 0.9]}, [1, 1])
-    assert judgement.shared_sentence(right).startswith("Each of these 2 images is told rightly")
-    assert "F1" not in judgement.shared_sentence(
-        told({"a0": [0.9, 0.1]}, [0, 0])
+    assert judgement.shared_sentence(right).startswith("Each of these 2 images is classified correctly")
+    one = judgement.shared_sentence(told({"a0": [0.9, 0.1]}, [0, 0]))
+    assert (
+        "Of 2 images 1, of 1 groups, is misclassified" in one and "F1" not in one
     )  # not defined without masks
 
 
 def test_calibration_sentence_says_what_chance_alone_would_make():
-    rows = [("ece", 0.04), ("ece_calibrated", 0.012), ("ece_by_chance", 0.007)]
-    table = pd.DataFrame([{"model": "alexnet", "view": "test", "metric": m, "value": v} for m, v in rows])
-    said = "from 0.040 to 0.012 on test, where chance alone would make it 0.007"
-    assert said in judgement.calibration_sentence(table)
+    rows = [("ece", 0.04, 0.05), ("ece_calibrated", 0.012, 0.02), ("ece_by_chance", 0.007, 0.011)]
+    columns = ["metric", "value", "high"]
+    table = pd.DataFrame(rows, columns=columns).assign(model="alexnet", view="test")
+    said = judgement.calibration_sentence(table)
+    assert "from 0.040 to 0.012 on test (perfectly" in said and "show 0.007 by chance, at most 0.011)" in said

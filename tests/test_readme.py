@@ -104,12 +104,12 @@ def test_the_table_of_ways_of_wearing_has_a_row_per_model_and_set():
     cell = {"rate": 0.0125, "low": 0.005, "high": 0.025, "n": 1200, "errors": 15.0}
     ways = ("none", "proper", "under_nose", "on_chin")
     rows = [
-        {"model": "resnet18", "view": view, "wear": wear, **cell}
+        {"model": "resnet18", "augmentation": "whole", "view": view, "wear": wear, **cell}
         for view in ("test", "external:fresh")
         for wear in ways
     ]
     lines = readme.wear_table(pd.DataFrame(rows)).splitlines()
     told = " | ".join(["15 of 1,200: 0.0125 (0.0050–0.0250)"] * 4)
-    assert lines[2:] == [f"| ResNet-18 | test | {told} |", f"| ResNet-18 | fresh | {told} |"]
+    assert lines[2:] == [f"| ResNet-18 | whole | {view} | {told} |" for view in ("test", "fresh")]
     few = readme.wear_table(pd.DataFrame([row for row in rows if row["wear"] != "on_chin"])).splitlines()
-    assert few[2].split(" | ")[4] == "" and few[2].count("15 of") == 3  # too few faces for every way
+    assert few[2].split(" | ")[5] == "" and few[2].count("15 of") == 3  # too few faces for every way

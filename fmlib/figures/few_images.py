@@ -19,7 +19,7 @@ def vae_augmentation(table: pd.DataFrame) -> Figure:
 
 def dae_pretraining(table: pd.DataFrame) -> Figure:
     """Balanced accuracy by start and number of labelled images; `table` as of `few_images.scored`."""
-    return _by_size(table, "Is a denoiser's encoder a good start for a classifier?")
+    return _by_size(table, "Is an encoder trained without labels a good start?")
 
 
 def _by_size(table: pd.DataFrame, title: str) -> Figure:
