@@ -86,7 +86,7 @@ def _gains(table: pd.DataFrame) -> Figure:
 def _gains_by_size(table: pd.DataFrame) -> Figure:
     """Several sizes: a panel per comparison, the sizes across."""
     sizes, parts = sorted(table.per_class.unique()), list(table.groupby(["arm", "baseline"], sort=False))
-    columns = min(3, len(parts))
+    columns = 2 if len(parts) == 4 else min(3, len(parts))
     rows = -(-len(parts) // columns)
     figure, axes = plt.subplots(
         rows, columns, figsize=(4.4 * columns, 3.2 * rows + 0.9), sharey=True, squeeze=False
