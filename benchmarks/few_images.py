@@ -4,9 +4,9 @@
         [--sizes 250 1000 all] [--seeds 5]
 
 Published is what it writes by itself, but of `augmentation` with `--seeds 20` up to 100 images per class and with
-`--seeds 5` from 250 on, and of `pretraining` with `--seeds 5` for all. It writes tables to figures/face-mask-12k/; rows of sizes that are not asked for
-stay in them. `mixing` is the one search, on validation images, by which `few_images.MIXING` was chosen. The runs are
-kept in the store, so that an interrupted study goes on.
+`--seeds 5` from 250 on, and of `pretraining` with `--seeds 5` for all. It writes tables to figures/face-mask-12k/; rows
+of sizes that are not asked for stay in them. `mixing` is the one search, on validation images, by which
+`few_images.MIXING` was chosen. The runs are kept in the store, so that an interrupted study goes on.
 """
 
 import argparse
