@@ -110,10 +110,11 @@ def shared_sentence(table: pd.DataFrame) -> str:
     runs, wrong = f"{table.run.nunique()} runs of {table.model.nunique()} models", images[~images.right]
     if wrong.empty:
         return f"Each of these {len(images):,} images is classified correctly by one of {runs} at least."
-    missed = int(wrong.label.sum())
+    missed, count = int(wrong.label.sum()), len(wrong)
     text = (
-        f"Of {len(images):,} images {len(wrong)}, of {wrong.group.nunique()} groups, {_are(len(wrong))} misclassified "
-        f"by all {runs}: {missed} as a missed mask, {len(wrong) - missed} as a false alarm."
+        f"{_counted(count, 'image')} of {len(images):,}, of {_counted(wrong.group.nunique(), 'group')}, "
+        f"{'is' if count == 1 else 'are'} misclassified by all {runs}: {missed} as a missed mask, {count - missed} as "
+        "a false alarm."
     )
     said = np.where(images.right, images.label, 1 - images.label)
     score = metrics.scores(images.label, said, only="f1", resamples=1).value.iloc[0]
@@ -121,8 +122,8 @@ def shared_sentence(table: pd.DataFrame) -> str:
     return text if np.isnan(score) else text + oracle
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:

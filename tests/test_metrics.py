@@ -353,14 +353,14 @@ def test_images_that_every_run_misclassifies_are_counted():
     labels = [1, 1, 1, 0, 0]
     said = {"a0": [0.1, 0.1, 0.2, 0.6, 0.1], "a1": [0.2, 0.1, 0.7, 0.6, 0.1], "b0": [0.4, 0.3, 0.8, 0.7, 0.1]}
     text = judgement.shared_sentence(told(said, labels))
-    assert text.startswith("Of 5 images 3, of 2 groups, are misclassified by all 3 runs of 2 models: ")
+    assert text.startswith("3 images of 5, of 2 groups, are misclassified by all 3 runs of 2 models: ")
     assert "2 as a missed mask, 1 as a false alarm" in text
     assert text.endswith(f"F1 of {oracle.f1_score(labels, [0, 0, 1, 1, 0]):.4f}.")
     right = told({"a0": [0.9, 0.1], "b0": [0.1, 0.9]}, [1, 1])
     assert judgement.shared_sentence(right).startswith("Each of these 2 images is classified correctly")
     one = judgement.shared_sentence(told({"a0": [0.9, 0.1]}, [0, 0]))
     assert (
-        "Of 2 images 1, of 1 groups, is misclassified" in one and "F1" not in one
+        "1 image of 2, of 1 group, is misclassified" in one and "F1" not in one
     )  # not defined without masks
 
 
