@@ -13,10 +13,10 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
+from rows import with_others
 
 from fmlib import attempts, damage, few_images, generators, restoration, runs, studies
 from fmlib.config import REPO
@@ -81,18 +81,10 @@ def by_size(
         for found, (name, draw) in zip(
             (scores, few_images.gains(scores, compared)), drawn.items(), strict=True
         ):
-            table = with_other_sizes(found, TARGET / f"{name}.csv")
+            table = with_others(found, TARGET / f"{name}.csv", ["per_class"])
+            table = table.sort_values("per_class", kind="stable", ignore_index=True)
             write(table, name)
             style.save(draw(table), TARGET / f"{name}.png")
-
-
-def with_other_sizes(found: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return a table with the rows of other sizes that an earlier one has, by size."""
-    if not path.exists():
-        return found
-    earlier = pd.read_csv(path)
-    kept = earlier[~earlier.per_class.isin(found.per_class)]
-    return pd.concat([kept, found], ignore_index=True).sort_values("per_class", kind="stable")
 
 
 def augmentation(stage: Stage) -> None:

@@ -5,13 +5,14 @@
 Trains the architecture study's first seed of these models (half an hour each on one core that multiplies in
 bfloat16), with another augmentation if asked, and judges it on the study's test images and, for narrower intervals, on
 `--fresh` faces rendered from another seed. Writes figures/synthetic/improper_wear.csv: errors by the way of wearing,
-with 95% intervals; rows of other augmentations stay in it.
+with 95% intervals; rows of other models and augmentations stay in it.
 """
 
 import argparse
 from dataclasses import replace
 
 import pandas as pd
+from rows import with_others
 
 from fmlib import evaluation, inputs, runs, studies
 from fmlib.augmentation import RECIPES
@@ -20,6 +21,7 @@ from fmlib.stage import Stage
 from fmlib.store import write_table
 
 TARGET = REPO / "figures" / "synthetic" / "improper_wear.csv"
+ORDER = ["view", "model", "augmentation"]
 ANOTHER = 1  # seed of the fresh faces
 
 
@@ -42,24 +44,11 @@ def main() -> None:
     for view, data in judged.items():
         table = evaluation.breakdowns(said[said["view"] == view], data)
         parts.append(table[table.attribute == "wear"].drop(columns="attribute").assign(view=view))
-    table = (
-        pd.concat(parts, ignore_index=True)
-        .rename(columns={"value": "wear"})
-        .assign(augmentation=augmentation)
-    )
+    table = pd.concat(parts, ignore_index=True).rename(columns={"value": "wear"})
+    table = table.assign(augmentation=augmentation)
     print(table.round(4).to_string(index=False))
-    write_table(with_other_augmentations(table), TARGET)
-
-
-def with_other_augmentations(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with the rows of other augmentations that were measured before."""
-    if not TARGET.exists():
-        return table
-    earlier = pd.read_csv(TARGET)
-    kept = earlier[~earlier.augmentation.isin(table.augmentation)]
-    return pd.concat([table, kept]).sort_values(
-        ["view", "model"], ascending=False, kind="stable", ignore_index=True
-    )
+    table = with_others(table, TARGET, ORDER)
+    write_table(table.sort_values(ORDER, ascending=False, kind="stable", ignore_index=True), TARGET)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ def record(
     write_table(pd.DataFrame(rows, columns=COLUMNS), RESULTS)
 
 
+def with_others(found: pd.DataFrame, path: Path, by: list[str]) -> pd.DataFrame:
+    """Return the found rows, and those of an earlier table at `path` that differ from all of them in `by`."""
+    if not path.exists():
+        return found
+    earlier = pd.read_csv(path)
+    measured = pd.MultiIndex.from_frame(earlier[by]).isin(pd.MultiIndex.from_frame(found[by]))
+    return pd.concat([earlier[~measured], found], ignore_index=True)
+
+
 def _machine() -> str:
     """Name what speeds depend on: processors, device, threads, and the precision that training runs in."""
     facts = environment()

@@ -12,7 +12,6 @@ from fmlib import calibration, metrics, tables
 from fmlib.data import splits
 
 KEYS = ["model", "split", "seed", "run", "view"]
-BOUNDED = ("value", "low", "high")
 ATTRIBUTES = ("wear", "mask_kind", "skin_tone", "yaw", "occluder")
 EDGES = {"yaw": (-90, -30, -10, 10, 30, 90), "skin_tone": (0, 3, 7, 10)}  # bins (left, right]
 UNNAMED = {"mask_kind": "no mask", "occluder": "nothing"}
@@ -65,15 +64,11 @@ def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     for keys, rows in table[table["view"] != "validation"].groupby(KEYS, sort=False):
         part = metrics.scores(rows.label, rows.probability, rows.group, seed=seed)
         after = metrics.scores(rows.label, rows.calibrated, rows.group, seed=seed, only="ece")
-        chance = dict(
-            zip(BOUNDED, calibration.ece_by_chance(rows.calibrated, rows.group, seed=seed), strict=True)
-        )
-        more = [
-            {"metric": "temperature", "value": rows.temperature.iloc[0]},
-            {"metric": "ece_by_chance", **chance},
-        ]
-        after = pd.concat([after.assign(metric="ece_calibrated"), pd.DataFrame(more).assign(n=len(rows))])
-        part = pd.concat([part, after], ignore_index=True)
+        mean, low, high = calibration.ece_by_chance(rows.calibrated, rows.group, seed=seed)
+        chance = {"metric": "ece_by_chance", "value": mean, "low": low, "high": high, "n": len(rows)}
+        fitted = {"metric": "temperature", "value": rows.temperature.iloc[0], "n": len(rows)}
+        after = after.assign(metric="ece_calibrated")
+        part = pd.concat([part, after, pd.DataFrame([chance, fitted])], ignore_index=True)
         parts.append(part.assign(**dict(zip(KEYS, keys, strict=True))))
     return pd.concat(parts, ignore_index=True)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import comparison, metrics
-from fmlib.figures.style import label
+from fmlib.figures.style import counted, label
 
 
 def aligned(
@@ -92,7 +92,7 @@ def calibration_sentence(summary: pd.DataFrame) -> str:
     mean = part.groupby(["view", "metric"], sort=False)[["value", "high"]].mean().unstack()
     lines = [
         f"{value.ece:.3f} to {value.ece_calibrated:.3f} on {label(view)} (perfectly calibrated models would show "
-        f"{value.ece_by_chance:.3f} by chance, at most {mean.high.ece_by_chance[view]:.3f})"
+        f"{value.ece_by_chance:.3f} by chance, rarely more than {mean.high.ece_by_chance[view]:.3f})"
         for view, value in mean["value"].iterrows()
     ]
     return f"Temperature scaling changes the mean ECE from {_listed(lines)}."
@@ -107,12 +107,13 @@ def shared_sentence(table: pd.DataFrame) -> str:
     right = (table.probability >= 0.5) == (table.label == 1)
     facts = {"label": "first", "group": "first", "right": "any"}
     images = table.assign(right=right).groupby("path").agg(facts)
-    runs, wrong = f"{table.run.nunique()} runs of {table.model.nunique()} models", images[~images.right]
+    runs = f"{counted(table.run.nunique(), 'run')} of {counted(table.model.nunique(), 'model')}"
+    wrong = images[~images.right]
     if wrong.empty:
         return f"Each of these {len(images):,} images is classified correctly by one of {runs} at least."
     missed, count = int(wrong.label.sum()), len(wrong)
     text = (
-        f"{_counted(count, 'image')} of {len(images):,}, of {_counted(wrong.group.nunique(), 'group')}, "
+        f"{counted(count, 'image')} of {len(images):,}, of {counted(wrong.group.nunique(), 'group')}, "
         f"{'is' if count == 1 else 'are'} misclassified by all {runs}: {missed} as a missed mask, {count - missed} as "
         "a false alarm."
     )
@@ -120,10 +121,6 @@ def shared_sentence(table: pd.DataFrame) -> str:
     score = metrics.scores(images.label, said, only="f1", resamples=1).value.iloc[0]
     oracle = f" An oracle that picks the best run for each image would have an F1 of {score:.4f}."
     return text if np.isnan(score) else text + oracle
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:

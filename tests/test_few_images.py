@@ -1,6 +1,6 @@
 """The studies on few images compare like with like, and what they say follows from the numbers."""
 
-import importlib.util
+import importlib
 from argparse import ArgumentTypeError
 from dataclasses import replace
 from types import SimpleNamespace
@@ -165,27 +165,31 @@ def test_a_setting_that_does_not_concern_an_autoencoder_is_misuse(setting):
         AutoencoderConfig(model="vae", **setting)
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    spec = importlib.util.spec_from_file_location("benchmark", REPO / "benchmarks" / "few_images.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    return importlib.import_module
 
 
-def test_the_benchmark_keeps_rows_of_other_sizes_and_replaces_its_own(benchmark, tmp_path):
-    found, path = pd.DataFrame({"per_class": [50, 50], "value": [1, 2]}), tmp_path / "gains.csv"
-    assert benchmark.with_other_sizes(found, path).equals(found)
-    pd.DataFrame({"per_class": [10, 50, 100], "value": [7, 8, 9]}).to_csv(path, index=False)
-    kept = benchmark.with_other_sizes(found, path)
-    assert kept.to_numpy().tolist() == [[10, 7], [50, 1], [50, 2], [100, 9]]
+def test_benchmarks_keep_rows_of_what_they_did_not_measure(benchmark, tmp_path):
+    found, path = (
+        pd.DataFrame({"size": [50, 50], "model": ["a", "b"], "value": [1, 2]}),
+        tmp_path / "gains.csv",
+    )
+    with_others = benchmark("rows").with_others
+    assert with_others(found, path, ["size"]).equals(found)
+    earlier = {"size": [10, 50, 100], "model": ["a", "c", "b"], "value": [7, 8, 9]}
+    pd.DataFrame(earlier).to_csv(path, index=False)
+    assert with_others(found, path, ["size"]).value.tolist() == [7, 9, 1, 2]
+    assert with_others(found, path, ["size", "model"]).value.tolist() == [7, 8, 9, 1, 2]
 
 
 def test_the_benchmark_takes_sizes_or_all(benchmark):
-    assert [benchmark.size(text) for text in ("all", "25")] == [None, 25]
+    size = benchmark("few_images").size
+    assert [size(text) for text in ("all", "25")] == [None, 25]
     for text in ("ten", "0", "-3"):
         with pytest.raises(ArgumentTypeError, match="a positive number or all"):
-            benchmark.size(text)
+            size(text)
 
 
 @pytest.mark.parametrize(

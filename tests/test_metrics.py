@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_rel
 from sklearn import metrics as oracle
 
-from fmlib import calibration, comparison, judgement, metrics
+from fmlib import calibration, comparison, evaluation, judgement, metrics
 from fmlib.bootstrap import bootstrap, resamples, statistics
 from fmlib.errors import FmlibError, UsageError
 
@@ -186,9 +186,8 @@ def test_ece_by_chance_is_the_scatter_of_few_labels_and_nothing_where_all_is_cer
     scatter = np.sqrt(2 / np.pi) * 0.5 / np.sqrt(400)  # mean deviation of a binomial share, nearly normal
     mean, low, high = calibration.ece_by_chance(np.full(400, 0.5), np.arange(400), draws=4000)
     assert mean == pytest.approx(scatter, rel=0.03)
-    assert (
-        high == pytest.approx(2.24 * 0.5 / np.sqrt(400), rel=0.05) and low < 0.002
-    )  # 97.5% of a folded normal
+    # 97.5% of a folded normal lie below 2.24 standard deviations
+    assert high == pytest.approx(2.24 * 0.5 / np.sqrt(400), rel=0.05) and low < 0.002
     assert calibration.ece_by_chance(np.repeat([0.0, 1.0], 50), np.arange(100)) == (0, 0, 0)
     random = np.random.default_rng(1)
     probabilities = random.random(3000)
@@ -359,9 +358,8 @@ def test_images_that_every_run_misclassifies_are_counted():
     right = told({"a0": [0.9, 0.1], "b0": [0.1, 0.9]}, [1, 1])
     assert judgement.shared_sentence(right).startswith("Each of these 2 images is classified correctly")
     one = judgement.shared_sentence(told({"a0": [0.9, 0.1]}, [0, 0]))
-    assert (
-        "1 image of 2, of 1 group, is misclassified" in one and "F1" not in one
-    )  # not defined without masks
+    assert "1 image of 2, of 1 group, is misclassified by all 1 run of 1 model" in one
+    assert "F1" not in one  # it is not defined without masks
 
 
 def test_calibration_sentence_says_what_chance_alone_would_make():
@@ -369,4 +367,18 @@ def test_calibration_sentence_says_what_chance_alone_would_make():
     columns = ["metric", "value", "high"]
     table = pd.DataFrame(rows, columns=columns).assign(model="alexnet", view="test")
     said = judgement.calibration_sentence(table)
-    assert "from 0.040 to 0.012 on test (perfectly" in said and "show 0.007 by chance, at most 0.011)" in said
+    assert (
+        "from 0.040 to 0.012 on test (perfectly" in said
+        and "show 0.007 by chance, rarely more than 0.011)" in said
+    )
+
+
+def test_calibration_by_chance_is_that_of_the_calibrated_probabilities(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
+    labels, probabilities = made_up(200)
+    table = pd.DataFrame({"label": labels, "probability": probabilities, "logit": 0.0, "temperature": 0.5})
+    table = table.assign(calibrated=probabilities**2, path=range(200), group=np.arange(200) // 2)
+    table = table.assign(model="alexnet", split="grouped", seed=0, run="key", view="test")
+    row = evaluation.scores(table, seed=3).set_index("metric").loc["ece_by_chance"]
+    wanted = calibration.ece_by_chance(probabilities**2, np.arange(200) // 2, seed=3)
+    assert (row.value, row.low, row.high) == pytest.approx(wanted) and row.n == 200

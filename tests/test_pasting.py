@@ -47,9 +47,8 @@ def test_chosen_images_are_covered_and_no_other():
     assert not cover[[0, 2, 3, 5]].any() and cover.shape == (6, 1, 32, 32)
     red = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
     expected = torch.lerp(images, red.expand_as(images), cover)
-    torch.testing.assert_close(
-        found[..., 4:28], expected[..., 4:28]
-    )  # a mask's colour ends at the frame's edge
+    # a mask's colour ends at the frame's edge
+    torch.testing.assert_close(found[..., 4:28], expected[..., 4:28])
     assert (found != images).flatten(1).any(1).nonzero()[:, 0].tolist() == [1, 4] and images.eq(0.5).all()
     torch.manual_seed(1)
     assert not torch.equal(found, pasting.covered(images, chosen, covering())[0])

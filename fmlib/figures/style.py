@@ -90,8 +90,12 @@ def label(name: str) -> str:
 def seeds(numbers: Iterable[int]) -> str:
     """How many seeds: "1 seed", "3 seeds", or the fewest and the most, "2 to 4 seeds"."""
     found = sorted({int(number) for number in numbers})
-    many = str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
-    return f"{many} seed{'s' if found != [1] else ''}"
+    return counted(found[0], "seed") if len(found) == 1 else f"{found[0]} to {found[-1]} seeds"
+
+
+def counted(count: int, name: str) -> str:
+    """A number with its noun: "1 image", "2 images"."""
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
