@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 from PIL import Image
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from fmlib.data.groups import components
@@ -41,8 +42,9 @@ def find(open_image: Callable[[int], Image.Image], count: int, progress: bool = 
         for low, high in pairwise(ROUNDS):
             group = components(pairs, count)
             open_pairs = _open(near[(near[:, 2] >= low) & (near[:, 2] < high), :2], group)
-            judged = pool.map(lambda pair: _same(*pair, looks), open_pairs, chunksize=64)
-            same = np.array(list(tqdm(judged, "finding copies", len(open_pairs), **bar)), dtype=bool)
+            with threadpool_limits(1, "blas"):  # the products of one pair are too small to be shared
+                judged = pool.map(lambda pair: _same(*pair, looks), open_pairs, chunksize=64)
+                same = np.array(list(tqdm(judged, "finding copies", len(open_pairs), **bar)), dtype=bool)
             pairs = np.concatenate([pairs, open_pairs[same]])
     return pairs
 

@@ -61,10 +61,12 @@ def histogram(pixels: np.ndarray) -> np.ndarray:
     place = np.clip(small.astype(np.float32) * (BINS / 256) - 0.5, 0, BINS - 1.001)
     low = place.astype(np.int64)
     part = place - low
+    shares = np.stack([1 - part, part])  # of the lower and the upper bin: 2 N 3
+    bins = low @ (BINS**2, BINS, 1)  # where all three are the lower one
     counts = np.zeros(BINS**3)
-    for corner in np.ndindex(2, 2, 2):
-        weight = np.where(corner, part, 1 - part).prod(1) * CENTRE
-        counts += np.bincount((low + corner) @ (BINS**2, BINS, 1), weight, BINS**3)
+    for red, green, blue in np.ndindex(2, 2, 2):
+        weight = shares[red, :, 0] * shares[green, :, 1] * shares[blue, :, 2] * CENTRE
+        counts += np.bincount(bins + (red * BINS**2 + green * BINS + blue), weight, BINS**3)
     return np.sqrt(counts / counts.sum()).astype(np.float32)
 
 
