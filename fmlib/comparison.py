@@ -83,6 +83,32 @@ def paired_difference(
     return Difference(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, n - 1)), n)
 
 
+def over_seeds(labels, models: dict, metric: str = "f1") -> pd.DataFrame:
+    """All paired differences of a metric between models over their seeds, by Student's t.
+
+    Args:
+        models: name -> probabilities (seeds, N) for the same images, row i of the same seed for all.
+
+    Returns:
+        DataFrame with columns a, b, seeds_mean, seeds_low, seeds_high (NaN with one seed).
+    """
+    values = {name: seed_scores(labels, rows, metric) for name, rows in models.items()}
+    rows = []
+    for a, b in combinations(values, 2):
+        gap = paired_difference(values[a], values[b])
+        rows.append((a, b, gap.value, gap.low, gap.high))
+    return pd.DataFrame(rows, columns=["a", "b", "seeds_mean", "seeds_low", "seeds_high"])
+
+
+def seed_scores(labels, probabilities, metric: str) -> np.ndarray:
+    """A metric of each of a model's trainings, float64 (seeds), from probabilities (seeds, N) or (N)."""
+    scores = []
+    for row in np.atleast_2d(np.asarray(probabilities, dtype=float)):
+        labels, row = checked(labels, row)
+        scores.append(statistics(labels, row, np.ones((1, len(row))), only=metric)[metric][0])
+    return np.array(scores)
+
+
 def paired_bootstrap(
     labels, a, b, groups=None, metric: str = "f1", resamples: int = 4000, seed: int = 0
 ) -> Difference:

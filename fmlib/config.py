@@ -142,7 +142,8 @@ class Profile:
     Attributes:
         images: size of the synthetic set.
         side: image side in px.
-        seeds: repetitions of each architecture.
+        seeds, study_seeds: repetitions of each architecture, of each contender of the other studies.
+        rates: factors on each optimizer's usual learning rate, of which validation images choose one.
         budget, study_budget: images seen by a run of the architecture study, of the other studies.
         least_epochs: however large the set is.
         study_size: training images of the other studies (a sample by group).
@@ -157,6 +158,8 @@ class Profile:
     images: int
     side: int
     seeds: int
+    study_seeds: int
+    rates: tuple[float, ...]
     budget: int
     study_budget: int
     least_epochs: int
@@ -173,13 +176,17 @@ class Profile:
 
 
 PROFILES = {
-    "smoke": Profile("smoke", 200, 32, 1, 280, 280, 2, 140, 2_000, (20,), 160, 2, 24),
-    "quick": Profile("quick", 2000, 64, 1, 7_000, 2_400, 5, 480, 6_000, (100,), 1_200, 3, 100),
+    "smoke": Profile("smoke", 200, 32, 1, 1, (0.3, 1.0), 280, 280, 2, 140, 2_000, (20,), 160, 2, 24),
+    "quick": Profile(
+        "quick", 2000, 64, 1, 2, (0.3, 1.0, 3.0), 7_000, 2_400, 5, 480, 6_000, (100,), 1_200, 3, 100
+    ),
     "full": Profile(
         "full",
         10_000,
         96,
         3,
+        3,
+        (0.1, 0.3, 1.0, 3.0, 10.0),
         160_000,
         40_000,
         8,

@@ -18,115 +18,132 @@ from fmlib.stage import Stage
 MODEL = "resnet18"
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
+FAR, FAR_PASTED = "elsewhere", "elsewhere, pasted masks"
 ARMS = {  # name -> what is changed in the architecture study's recipe
     "classic": {"augmentation": "classic"},
     "strong": {"augmentation": "strong"},
     SAME_RECIPE: {"augmentation": "gentle"},
     LEAKING: {"augmentation": "gentle", "split": "official"},
-    "elsewhere, pasted masks": {"augmentation": "elsewhere", "pasted": PASTED},
+    FAR: {"augmentation": "elsewhere"},
+    FAR_PASTED: {"augmentation": "elsewhere", "pasted": PASTED},
+}
+# arm -> the one that it differs from in one part; the others are held against the first
+BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR}
+DESCRIBED = {  # baselines that are more than an augmentation
+    SAME_RECIPE: "without blending, on the grouped split",
+    FAR: "for elsewhere, without pasted masks",
 }
 METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
 
-def configs(stage: Stage) -> dict[str, ClassifierConfig]:
-    """Return the configuration of every arm, the architecture study's own first.
+def configs(stage: Stage) -> dict[str, list[ClassifierConfig]]:
+    """Return the configurations of every arm, one for each seed, the architecture study's own arm first.
 
     None for rendered data, where nothing is elsewhere; none on the official split of a set that publishes no split.
     """
     if stage.data_config.dataset == "synthetic":
         return {}
     own = {
-        split: next(config for config in studies.architecture_configs(stage, split) if config.model == MODEL)
+        split: [config for config in studies.architecture_configs(stage, split) if config.model == MODEL]
         for split in splits.schemes(stage.data.manifest)
     }
     wanted = {arm: (own.get(changes.get("split", "grouped")), changes) for arm, changes in ARMS.items()}
-    arms = {arm: replace(base, **changes) for arm, (base, changes) in wanted.items() if base}
-    return {own["grouped"].augmentation: own["grouped"]} | arms
+    arms = {arm: [replace(one, **changes) for one in base] for arm, (base, changes) in wanted.items() if base}
+    return {own["grouped"][0].augmentation: own["grouped"]} | arms
 
 
 def predictions(stage: Stage) -> pd.DataFrame:
     """Return every arm's predictions on all views, as `evaluation.predictions` does, and the column `arm`."""
-    asked = configs(stage)
-    found = runs.get_all(asked.values())
+    asked = [(arm, config) for arm, seeds in configs(stage).items() for config in seeds]
+    found = runs.get_all(config for _, config in asked)
     parts = [
         evaluation.predictions(stage.data, stage.external, [run]).assign(arm=arm)
-        for arm, run in zip(asked, found, strict=True)
+        for (arm, _), run in zip(asked, found, strict=True)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["arm", "view"])
 
 
 def scores(stage: Stage, table: pd.DataFrame) -> pd.DataFrame:
-    """Return every metric of every arm on all views with intervals, and the column `arm`."""
+    """Return every metric of every arm and seed on all views with intervals, and the column `arm`."""
     parts = [
         evaluation.scores(rows, stage.seed).assign(arm=arm) for arm, rows in table.groupby("arm", sort=False)
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def record(stage: Stage, table: pd.DataFrame) -> None:
-    """Record the scores of all arms but the first, whose run is one of the architecture study's."""
-    asked = configs(stage)
+def record(stage: Stage, table: pd.DataFrame, gaps: pd.DataFrame) -> None:
+    """Record what was found.
+
+    Args:
+        table: the scores; those of the first arm are left out, whose runs are the architecture study's.
+        gaps: as of `gains`.
+    """
     for row in table[table["arm"] != table["arm"].iloc[0]].to_dict("records") if len(table) else ():
-        arm = row["arm"]
-        measured = {name: row[name] for name in ("view", "metric", "value", "low", "high", "n", "run")}
-        stage.row(model=f"{MODEL} {arm}", augmentation=arm, split=asked[arm].split, **measured)
+        measured = {
+            name: row[name]
+            for name in ("view", "metric", "value", "low", "high", "n", "run", "split", "seed")
+        }
+        stage.row(model=f"{MODEL} {row['arm']}", augmentation=row["arm"], **measured)
+    for gap in gaps.to_dict("records"):
+        measured = {name: gap[name] for name in ("view", "low", "high", "n")}
+        arms = f"{MODEL} {gap['arm']} - {gap['baseline']}"
+        stage.row(model=arms, metric=f"{gap['metric']}_difference", value=gap["difference"], **measured)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores as text with intervals, arms and metrics down, views across."""
+    """Return the scores, averaged over seeds, as text with intervals: arms and metrics down, views across."""
     if table.empty:
         return table
-    part = table[table["metric"].isin(METRICS)]
+    part = evaluation.over_seeds(table[table["metric"].isin(METRICS)].assign(model=lambda rows: rows["arm"]))
     text = [
         "not defined" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
         for row in part.itertuples()
     ]
-    columns = {"recipe": part["arm"], "metric": part["metric"].map(style.label)}
-    views = part["view"].map(style.label)
-    frame = pd.DataFrame({**columns, "view": views, "text": text})
-    return frame.pivot(index=["recipe", "metric"], columns="view", values="text")[list(dict.fromkeys(views))]
+    columns = {"recipe": part["model"], "metric": part["metric"].map(style.label)}
+    frame = pd.DataFrame({**columns, "view": part["view"].map(style.label), "text": text})
+    views = list(dict.fromkeys(frame["view"]))
+    return frame.pivot(index=["recipe", "metric"], columns="view", values="text")[views]
 
 
 def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Compare each arm with the first on the same images; the leaking one with the same recipe on the grouped split.
+    """Compare each arm with the one that it changes in one part (`BASELINES`) on the same images.
 
     Returns:
-        DataFrame with arm, baseline, view, difference, low, high, n and verdict.
+        DataFrame with arm, baseline, view, metric, difference, low, high, n and verdict. The intervals cover the choice
+        of images, and of seeds where there are several; they are not corrected for the number of comparisons.
     """
     rows, arms = [], list(dict.fromkeys(table["arm"]))
     for view in dict.fromkeys(table["view"]):
-        images = {arm: rows.set_index("path") for arm, rows in table[table["view"] == view].groupby("arm")}
-        if view == "validation" or images[arms[0]].label.nunique() < 2:
+        part = table[table["view"] == view]
+        if view == "validation" or part.label.nunique() < 2:
             continue
+        images = part.drop_duplicates("path").set_index("path")
+        said = {
+            arm: own.pivot(index="seed", columns="path", values="probability")[images.index].to_numpy()
+            for arm, own in part.groupby("arm")
+        }
         for arm in arms[1:]:
-            baseline = SAME_RECIPE if arm == LEAKING else arms[0]
-            first = images[baseline]
-            probability = images[arm].probability.loc[first.index]
+            baseline = BASELINES.get(arm, arms[0])
             gap = comparison.paired_bootstrap(
-                first.label, probability, first.probability, first.group, metric, seed=stage.seed
+                images.label, said[arm], said[baseline], images.group, metric, seed=stage.seed
             )
             verdict = "better" if gap.low > 0 else "worse" if gap.high < 0 else "cannot be told apart"
-            rows.append((arm, baseline, view, gap.value, gap.low, gap.high, gap.n, verdict))
-    return pd.DataFrame(
-        rows, columns=["arm", "baseline", "view", "difference", "low", "high", "n", "verdict"]
-    )
+            rows.append((arm, baseline, view, metric, gap.value, gap.low, gap.high, gap.n, verdict))
+    columns = ["arm", "baseline", "view", "metric", "difference", "low", "high", "n", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def sentence(gaps: pd.DataFrame) -> str:
-    """Say what each arm changed on each view, and what the official split is worth to one of them."""
+    """Say what each arm changed on each view, against what."""
     if gaps.empty:
         return "On rendered faces this question does not arise; it is asked of sets of photographs."
     parts = []
     for baseline, rows in gaps.groupby("baseline", sort=False):
         lines = [
             f"* {row.arm.capitalize()}, {style.label(row.view)}: {row.difference:+.3f} "
-            f"[{row.low:+.3f}, {row.high:+.3f}] balanced accuracy, {row.verdict}."
+            f"[{row.low:+.3f}, {row.high:+.3f}] {style.label(row.metric).lower()}, {row.verdict}."
             for row in rows.itertuples()
         ]
-        of = (
-            "without blending, on the grouped split"
-            if baseline == SAME_RECIPE
-            else f"with {baseline} augmentation"
-        )
+        of = DESCRIBED.get(baseline, f"with {baseline} augmentation")
         parts.append(f"Against the same {style.label(MODEL)} {of}:\n\n" + "\n".join(lines))
     return "\n\n".join(parts)

@@ -43,18 +43,17 @@ def leak(table: pd.DataFrame, metric: str = "f1", seed: int = 0) -> pd.DataFrame
     return pd.DataFrame(rows, columns=columns).sort_values(["view", "model"], ignore_index=True)
 
 
-def readable(summary: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
-    """A metric as text with its interval, models and splits down, views across."""
-    part = summary[summary.metric == metric]
+def readable(summary: pd.DataFrame, *metrics: str) -> pd.DataFrame:
+    """Metrics as text with their intervals: models, splits and metrics down, views across."""
+    part = summary[summary.metric.isin(metrics)]
     text = [
         "not defined" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
         for row in part.itertuples()
     ]
-    names = {"model": part.model.map(label), "split": part["split"], "view": part["view"].map(label)}
-    columns = list(dict.fromkeys(names["view"]))
-    return pd.DataFrame({**names, "text": text}).pivot(
-        index=["model", "split"], columns="view", values="text"
-    )[columns]
+    names = {"model": part.model.map(label), "split": part["split"], "score": part.metric.map(label)}
+    frame = pd.DataFrame({**names, "view": part["view"].map(label), "text": text})
+    columns = list(dict.fromkeys(frame["view"]))
+    return frame.pivot(index=[*names], columns="view", values="text")[columns]
 
 
 def ranking_sentence(ranking: pd.DataFrame, metric: str = "f1") -> str:
@@ -63,6 +62,9 @@ def ranking_sentence(ranking: pd.DataFrame, metric: str = "f1") -> str:
     text = f"{label(best.model)} scores highest ({label(metric)} {best.value:.3f})"
     if not len(rest):
         return f"{text}; it is the only model."
+    if (ranking.value == best.value).all():
+        everyone = _listed([label(model) for model in ranking.model])
+        return f"{everyone} score the same ({label(metric)} {best.value:.3f})."
     tied = [label(model) for model in rest.model[rest.verdict == "cannot be told apart from the best"]]
     behind = [label(model) for model in rest.model[rest.verdict == "worse than the best"]]
     parts = [f"{_listed(tied)} cannot be told apart from it"] if tied else []

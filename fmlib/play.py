@@ -222,8 +222,9 @@ def _uploaded(files: tuple, side: int) -> np.ndarray:
 
 
 def threshold(predictions: pd.DataFrame, model: str, split: str = "grouped") -> Playground:
-    """Move the threshold of a model, on any view; `predictions` as of `evaluation.predictions`."""
+    """Move the threshold of a model's first seed, on any view; `predictions` as of `evaluation.predictions`."""
     table = predictions[predictions["split"] == split]
+    table = table[table["seed"] == table["seed"].min()]
 
     def draw(model: str, view: str, limit: float) -> Figure:
         rows = table[(table["model"] == model) & (table["view"] == view)]

@@ -1,10 +1,11 @@
 """The studies of the reports: which runs they ask for."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pandas as pd
 
-from fmlib import comparison, evaluation, runs
+from fmlib import evaluation, learning_rates, runs
 from fmlib.better_autoencoders import latent
 from fmlib.config import (
     ACTIVATIONS,
@@ -14,7 +15,6 @@ from fmlib.config import (
     ClassifierConfig,
 )
 from fmlib.data import splits
-from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -107,16 +107,34 @@ def _small_study(stage: Stage) -> ClassifierConfig:
     )
 
 
-def optimizers(stage: Stage) -> list[Run]:
-    """Return EfficientNet-B0 trained with each optimizer at its default learning rate, as the original compares."""
+def _every_seed(stage: Stage, configs: Iterable[ClassifierConfig]) -> list[Run]:
+    """Return the runs of these configurations, each with all seeds of the profile's smaller studies."""
+    seeds = range(stage.seed, stage.seed + stage.profile.study_seeds)
+    return runs.get_all(replace(config, seed=seed) for config in configs for seed in seeds)
+
+
+def rate_search(stage: Stage) -> list[Run]:
+    """Return EfficientNet-B0 trained once with each optimizer at each rate of the search."""
     base = replace(_small_study(stage), model="efficientnet-b0")
-    return runs.get_all(replace(base, optimizer=name) for name in OPTIMIZERS)
+    return runs.get_all(
+        replace(base, optimizer=name, learning_rate=rate)
+        for name in OPTIMIZERS
+        for rate in learning_rates.rates(name, stage.profile.rates)
+    )
+
+
+def optimizers(stage: Stage, rates: dict[str, float | None]) -> list[Run]:
+    """Return the original's EfficientNet-B0 trained with each optimizer at its rate, every seed."""
+    base = replace(_small_study(stage), model="efficientnet-b0")
+    return _every_seed(
+        stage, [replace(base, optimizer=name, learning_rate=rate) for name, rate in rates.items()]
+    )
 
 
 def activations(stage: Stage) -> list[Run]:
-    """Return ResNet-18 trained with each activation."""
+    """Return ResNet-18 trained with each activation, every seed."""
     base = replace(_small_study(stage), model="resnet18")
-    return runs.get_all(replace(base, activation=name) for name in ACTIVATIONS)
+    return _every_seed(stage, [replace(base, activation=name) for name in ACTIVATIONS])
 
 
 def _twice_the_study(stage: Stage, budget: int) -> dict:
@@ -185,27 +203,10 @@ def record(stage: Stage, table: pd.DataFrame, found: list[Run], **fields: object
         stage.row(**(known | measured | fields))
 
 
-def verdict(stage: Stage, found: list[Run], by: str, metric: str = "f1") -> str:
-    """Say in a sentence which of the runs are best on the test view, or that they cannot be told apart."""
-    tests = {getattr(run.config, by): run.predictions[run.predictions.split == "test"] for run in found}
-    one = next(iter(tests.values()))
-    models = {name: test.probability.to_numpy() for name, test in tests.items()}
-    order = comparison.ranking(one.label.to_numpy(), models, one.group.to_numpy(), metric, seed=stage.seed)
-    best, rest = order.iloc[0], order.iloc[1:]
-    behind = [style.label(name) for name in rest[rest.verdict == "worse than the best"].model]
-    text = f"{style.label(best.model)} scores highest ({style.label(metric)} {best.value:.3f})"
-    if not behind:
-        return f"{text}, but none of the others can be told apart from it on these test images."
-    same = [style.label(name) for name in rest.model if style.label(name) not in behind]
-    tied = f"; {' and '.join(same)} cannot be told apart from it" if same else ""
-    return f"{text}; {' and '.join(behind)} {'are' if len(behind) > 1 else 'is'} worse{tied}."
-
-
-def summary(scores: pd.DataFrame, found: list[Run] | None = None, by: str = "model") -> pd.DataFrame:
-    """Return one metric's rows as a table to read: name, seed, value with its interval, n."""
-    names = {run.key: getattr(run.config, by) for run in found or []}
-    named = [style.label(names.get(row.run, row.model)) for row in scores.itertuples()]
-    value = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in scores.itertuples()]
-    metric = style.label(scores.metric.iloc[0])
-    columns = {by: named, "seed": scores.seed.to_numpy(), metric: value, "images": scores.n.to_numpy()}
-    return pd.DataFrame(columns).set_index(by)
+def record_search(stage: Stage, found: list[Run], table: pd.DataFrame) -> None:
+    """Record the learning rates that were tried and their validation losses, joined by the run's key."""
+    for run, tried in zip(found, table.itertuples(), strict=True):
+        of = {"model": run.config.model, "optimizer": run.config.optimizer, "run": run.key}
+        of |= {"split": run.config.split, "train_size": run.config.train_size, "seed": run.config.seed}
+        stage.row(**of, metric="learning_rate", value=tried.learning_rate)
+        stage.row(**of, view="validation", metric="validation_loss", value=tried.validation_loss)

@@ -1,5 +1,6 @@
 """The recipes for elsewhere differ by what they say, and what is said of them follows from paired intervals."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +13,9 @@ from fmlib.config import PROFILES, ClassifierConfig, DataConfig
 
 @pytest.mark.parametrize("own", ["classic", "strong"])
 def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own):
-    base = ClassifierConfig(model="resnet18", epochs=3, augmentation=own)
-    official = ClassifierConfig(model="resnet18", epochs=2, augmentation=own, split="official")
-    by_split = {"grouped": [base], "official": [official]}
+    base = [ClassifierConfig(model="resnet18", epochs=3, augmentation=own, seed=seed) for seed in (0, 1)]
+    official = [replace(config, epochs=2, split="official") for config in base]
+    by_split = {"grouped": base, "official": official}
     monkeypatch.setattr(studies, "architecture_configs", lambda stage, split: by_split[split])
     published = SimpleNamespace(manifest=pd.DataFrame({"split": ["train", "test"]}))
     stage = SimpleNamespace(
@@ -22,11 +23,11 @@ def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own
     )
     arms = elsewhere.configs(stage)
     assert next(iter(arms.items())) == (own, base) and arms.keys() == elsewhere.ARMS.keys()
-    assert arms["no blending"] == ClassifierConfig(model="resnet18", epochs=3, augmentation="gentle")
-    leaking = ClassifierConfig(model="resnet18", epochs=2, augmentation="gentle", split="official")
-    assert arms["no blending, official split"] == leaking
-    far = ClassifierConfig(model="resnet18", epochs=3, augmentation="elsewhere", pasted=4000)
-    assert arms["elsewhere, pasted masks"] == far
+    assert arms["no blending"] == [replace(config, augmentation="gentle") for config in base]
+    assert arms["no blending, official split"] == [replace(c, augmentation="gentle") for c in official]
+    far = [replace(config, augmentation="elsewhere") for config in base]
+    assert arms["elsewhere"] == far
+    assert arms["elsewhere, pasted masks"] == [replace(config, pasted=4000) for config in far]
 
 
 def test_a_set_that_publishes_no_split_has_no_arm_on_it():
@@ -37,22 +38,31 @@ def test_a_set_that_publishes_no_split_has_no_arm_on_it():
     stage = SimpleNamespace(data=SimpleNamespace(manifest=table), data_config=DataConfig("folder"), seed=0)
     stage.profile = PROFILES["smoke"]
     arms = elsewhere.configs(stage)
-    assert {config.split for config in arms.values()} == {"grouped"}
+    assert {config.split for seeds in arms.values() for config in seeds} == {"grouped"}
     assert arms.keys() == elsewhere.ARMS.keys() - {elsewhere.LEAKING}
 
 
-def test_rows_say_on_which_split_an_arm_was_trained(monkeypatch):
+def test_rows_say_on_which_split_an_arm_was_trained_and_hold_the_differences():
     arms = {"strong": "grouped", elsewhere.SAME_RECIPE: "grouped", elsewhere.LEAKING: "official"}
-    monkeypatch.setattr(
-        elsewhere,
-        "configs",
-        lambda stage: {arm: ClassifierConfig(split=split) for arm, split in arms.items()},
-    )
-    row = {"view": "test", "metric": "f1", "value": 1.0, "low": 1.0, "high": 1.0, "n": 9, "run": "a"}
+    row = {
+        "view": "test",
+        "metric": "f1",
+        "value": 1.0,
+        "low": 1.0,
+        "high": 1.0,
+        "n": 9,
+        "run": "a",
+        "seed": 0,
+    }
+    gap = {"arm": elsewhere.LEAKING, "baseline": elsewhere.SAME_RECIPE, "view": "test", "metric": "f1"}
+    gap |= {"difference": 0.1, "low": 0.0, "high": 0.2, "n": 9}
     rows = []
     stage = SimpleNamespace(row=lambda **fields: rows.append(fields))
-    elsewhere.record(stage, pd.DataFrame([{"arm": arm, **row} for arm in arms]))
-    assert [(r["augmentation"], r["split"]) for r in rows] == list(arms.items())[1:]
+    table = pd.DataFrame([{"arm": arm, "split": split, **row} for arm, split in arms.items()])
+    elsewhere.record(stage, table, pd.DataFrame([gap]))
+    assert [(r["augmentation"], r["split"]) for r in rows[:-1]] == list(arms.items())[1:]
+    assert rows[-1]["model"] == "resnet18 no blending, official split - no blending"
+    assert (rows[-1]["metric"], rows[-1]["value"], rows[-1]["high"]) == ("f1_difference", 0.1, 0.2)
 
 
 def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
@@ -60,8 +70,9 @@ def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
     stage = SimpleNamespace(data_config=DataConfig("synthetic"), external={}, data=None, seed=0)
     table = elsewhere.predictions(stage)
     assert table.empty and elsewhere.scores(stage, table).empty
-    assert "does not arise" in elsewhere.sentence(elsewhere.gains(stage, table))
-    elsewhere.record(stage, elsewhere.scores(stage, table))
+    gaps = elsewhere.gains(stage, table)
+    assert "does not arise" in elsewhere.sentence(gaps)
+    elsewhere.record(stage, elsewhere.scores(stage, table), gaps)
 
 
 def test_gains_are_paired_and_leave_out_views_of_one_class():
@@ -70,6 +81,7 @@ def test_gains_are_paired_and_leave_out_views_of_one_class():
     quality = {
         "classic": 0.25,
         elsewhere.SAME_RECIPE: 0.25,
+        "elsewhere": 0.25,
         "elsewhere, pasted masks": 1.0,
         elsewhere.LEAKING: 0.25,
     }
@@ -81,12 +93,16 @@ def test_gains_are_paired_and_leave_out_views_of_one_class():
             probability = 0.5 + strength * (labels[chosen] - 0.5) + noise
             columns = {"label": labels[chosen], "probability": probability.clip(0, 1), "group": paths}
             order = rng.permutation(len(paths))
-            parts.append(pd.DataFrame({"arm": arm, "view": view, "path": paths, **columns}).iloc[order])
+            for seed in (0, 1):
+                of = {"arm": arm, "view": view, "seed": seed, "path": paths}
+                parts.append(pd.DataFrame({**of, **columns}).iloc[order])
     gaps = elsewhere.gains(SimpleNamespace(seed=0), pd.concat(parts)).set_index("arm")
     assert set(gaps["view"]) == {"test"}
-    same = dict.fromkeys((elsewhere.SAME_RECIPE, elsewhere.LEAKING), "cannot be told apart")
+    alike = (elsewhere.SAME_RECIPE, "elsewhere", elsewhere.LEAKING)
+    same = dict.fromkeys(alike, "cannot be told apart")
     assert dict(gaps.verdict) == {**same, "elsewhere, pasted masks": "better"}
     assert gaps.baseline[elsewhere.LEAKING] == elsewhere.SAME_RECIPE and gaps.baseline.iloc[0] == "classic"
+    assert gaps.baseline["elsewhere, pasted masks"] == "elsewhere"
     assert gaps.difference["no blending"] == 0
     text = elsewhere.sentence(gaps.reset_index())
-    assert "test: +0.000" in text and text.count("Against the same ResNet-18") == 2
+    assert "test: +0.000" in text and text.count("Against the same ResNet-18") == 3

@@ -104,7 +104,9 @@ def test_an_executed_notebook_keeps_pictures_and_loses_widgets():
 def test_the_threshold_moves_the_confusion_matrix():
     keys = {"model": "alexnet", "split": "grouped", "view": "test"}
     table = pd.DataFrame({"label": [0, 0, 1, 1], "probability": [0.1, 0.6, 0.4, 0.9]}).assign(**keys)
-    table = pd.concat([table, table.assign(split="official", probability=0.0)])
+    table = table.assign(seed=3)
+    others = [table.assign(split="official", probability=0.0), table.assign(seed=4, probability=0.0)]
+    table = pd.concat([table, *others])
     playground = play.threshold(table, "alexnet")
     figure = playground.draw("alexnet", "test", 0.5)
     assert "precision 0.500, recall 0.500, F1 0.500" in figure._suptitle.get_text()

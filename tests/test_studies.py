@@ -2,37 +2,29 @@
 
 from types import SimpleNamespace
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from fmlib import studies
-from fmlib.config import PROFILES, DataConfig
+from fmlib.config import ACTIVATIONS, OPTIMIZERS, PROFILES, DataConfig
 from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
 
-def fake_run(name, probability, labels):
-    table = pd.DataFrame({"split": "test", "label": labels, "group": np.arange(len(labels)).astype(str)})
-    return SimpleNamespace(
-        config=SimpleNamespace(optimizer=name), predictions=table.assign(probability=probability)
-    )
-
-
-def test_the_best_is_named_only_where_it_is_distinguishable():
-    labels = np.arange(400) % 2
-    rng = np.random.default_rng(0)
-    good, same = (np.clip(labels * 0.8 + 0.1 + rng.normal(0, 0.02, 400), 0, 1) for _ in range(2))
-    bad = rng.random(400)
-    stage = SimpleNamespace(seed=0)
-    tied = studies.verdict(
-        stage, [fake_run("adam", good, labels), fake_run("sgd", same, labels)], "optimizer"
-    )
-    assert "none of the others can be told apart" in tied
-    clear = studies.verdict(
-        stage, [fake_run("adam", good, labels), fake_run("asgd", bad, labels)], "optimizer"
-    )
-    assert clear.startswith("Adam scores highest") and "ASGD is worse" in clear
+def test_the_smaller_studies_train_every_contender_with_every_seed(monkeypatch):
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: 7000)
+    monkeypatch.setattr(studies.runs, "get_all", list)
+    stage = SimpleNamespace(profile=PROFILES["full"], data_config=DataConfig("set"), seed=5)
+    search = studies.rate_search(stage)
+    assert len(search) == len(OPTIMIZERS) * len(stage.profile.rates) and {c.seed for c in search} == {5}
+    assert len({(c.optimizer, c.learning_rate) for c in search}) == len(search)
+    found = studies.optimizers(stage, {"adam": None, "sgd": 0.15})
+    assert [(c.optimizer, c.learning_rate, c.seed) for c in found] == [
+        (name, rate, seed) for name, rate in (("adam", None), ("sgd", 0.15)) for seed in (5, 6, 7)
+    ]
+    # what the search has trained is not trained again
+    assert found[0] in search
+    asked = studies.activations(stage)
+    assert [(c.activation, c.seed) for c in asked] == [(a, s) for a in ACTIVATIONS for s in (5, 6, 7)]
 
 
 def test_every_profile_spends_its_budget_on_any_number_of_images():

@@ -55,6 +55,7 @@ LABELS = (
     | {f"resnet18 {name}": f"ResNet-18, {name} augmentation" for name in ("classic", "strong")}
     | {"resnet18 no blending": "ResNet-18, images not blended"}
     | {"resnet18 no blending, official split": "ResNet-18, images not blended"}
+    | {"resnet18 elsewhere": "ResNet-18, for elsewhere"}
     | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
@@ -83,7 +84,8 @@ def label(name: str) -> str:
     """The display name of a model, optimizer, activation, split, view, arm or metric."""
     name = str(name)
     if name.lower().startswith("external:"):
-        return name[len("external:") :]
+        folder = name[len("external:") :]
+        return f"{folder} (external)" if folder.lower() in LABELS else folder
     return LABELS.get(name.lower(), name.replace("_", " "))
 
 
