@@ -20,26 +20,33 @@ def ranking(found: Sequence[Run], by: str, metric: str = "f1", seed: int = 0) ->
     return comparison.ranking(tests[0].label.to_numpy(), models, tests[0].group.to_numpy(), metric, seed=seed)
 
 
-def readable(scores: pd.DataFrame, found: Sequence[Run], ranks: pd.DataFrame, by: str, metric: str = "f1"):
-    """Return a ranking to be read: the mean over seeds with its interval, that of each seed, and the verdict.
+def standing(
+    scores: pd.DataFrame, found: Sequence[Run], by: str, metric: str = "f1", seed: int = 0
+) -> pd.DataFrame:
+    """Return where every value of the setting `by` stands on the test images, best first.
 
     Args:
         scores: of the runs, as of `evaluation.scores`.
-        ranks: as of `ranking`.
+
+    Returns:
+        DataFrame with columns model (the value of the setting), metric, value (mean over seeds), low, high, n, seeds
+        (the value of each seed, as text) and verdict (of `comparison.ranking`).
     """
     names = {run.key: getattr(run.config, by) for run in found}
     own = scores[(scores["view"] == "test") & (scores.metric == metric)]
-    own = own.assign(model=own.run.map(names))
-    each = (
-        own.sort_values("seed")
-        .groupby("model")
-        .value.agg(lambda values: " ".join(f"{v:.3f}" for v in values))
-    )
-    mean = evaluation.over_seeds(own).set_index("model")
-    text = mean.apply(lambda row: f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]", axis=1)
-    columns = {f"{label(metric)} (95% interval)": text, "of each seed": each, "images": mean.n.astype(int)}
-    table = pd.DataFrame(columns).loc[ranks.model].assign(verdict=ranks.verdict.to_numpy())
-    return table.rename(index=label).rename_axis(by)
+    own = own.assign(model=own.run.map(names)).sort_values("seed", kind="stable")
+    mean = evaluation.over_seeds(own)[["model", "metric", "value", "low", "high", "n"]]
+    each = own.groupby("model").value.agg(lambda values: " ".join(f"{value:.4f}" for value in values))
+    ranks = ranking(found, by, metric, seed)[["model", "verdict"]]
+    return ranks.merge(mean.assign(seeds=mean.model.map(each)))[[*mean.columns, "seeds", "verdict"]]
+
+
+def readable(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return a standing to be read."""
+    text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in table.itertuples()]
+    columns = {f"{label(table.metric[0])} (95% interval)": text, "of each seed": table.seeds}
+    columns |= {"images": table.n.astype(int), "verdict": table.verdict}
+    return pd.DataFrame(columns).set_index(table.model.map(label).rename(by))
 
 
 def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 RECIPE = PUBLISHED / "recipe.csv"
 IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
+CONTENDERS = PUBLISHED / "contenders.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
 ORIGINAL = {"precision": 0.8448, "recall": 0.7538, "f1": 0.7967}  # as the original report published them
@@ -46,7 +47,7 @@ def score_table(results: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def _cell(score: pd.Series, interval: bool) -> str:
+def _cell(score, interval: bool) -> str:
     return f"{score.value:.4f}" + (f" ({score.low:.4f}–{score.high:.4f})" if interval else "")
 
 
@@ -132,6 +133,15 @@ def recipe_table(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def contenders_table(found: pd.DataFrame) -> str:
+    """Return a Markdown table of optimizers and activations, by `benchmarks/contenders.py`."""
+    lines = ["| | learning rate | F1 (95% interval) | F1 of each seed | |", "|---|---|---|---|---|"]
+    for row in found.itertuples():
+        cells = [label(row.model), f"{row.learning_rate:.3g}", _cell(row, True), row.seeds, row.verdict]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -143,6 +153,7 @@ MEASURED = (  # name, what a benchmark wrote, how it is shown
     ("leak", LEAK, leak_table),
     ("faithfulness", FAITHFULNESS, faithfulness_table),
     ("recipe", RECIPE, recipe_table),
+    ("contenders", CONTENDERS, contenders_table),
     ("improper wear", IMPROPER_WEAR, wear_table),
 )
 

@@ -51,11 +51,11 @@ def test_a_table_has_the_mean_and_every_seed():
         for one in found
     ]
     table = pd.concat(parts, ignore_index=True)
-    shown = contenders.readable(table, found, contenders.ranking(found, "optimizer"), "optimizer")
+    shown = contenders.readable(contenders.standing(table, found, "optimizer"), "optimizer")
     f1 = table[table.metric == "f1"].set_index("run").value
     mean = f"{f1[['adam0', 'adam1']].mean():.3f} ["
     assert shown.loc["Adam", "F1 (95% interval)"].startswith(mean)
-    assert shown.loc["Adam", "of each seed"] == f"{f1['adam0']:.3f} {f1['adam1']:.3f}"
+    assert shown.loc["Adam", "of each seed"] == f"{f1['adam0']:.4f} {f1['adam1']:.4f}"
     assert list(shown.index) == ["Adam", "SGD"] or list(shown.index) == ["SGD", "Adam"]
 
 

@@ -113,3 +113,10 @@ def test_the_table_of_ways_of_wearing_has_a_row_per_model_and_set():
     assert lines[2:] == [f"| ResNet-18 | whole | {view} | {told} |" for view in ("test", "fresh")]
     few = readme.wear_table(pd.DataFrame([row for row in rows if row["wear"] != "on_chin"])).splitlines()
     assert few[2].split(" | ")[5] == "" and few[2].count("15 of") == 3  # too few faces for every way
+
+
+def test_the_table_of_contenders_has_a_row_per_contender():
+    row = {"model": "sgd", "learning_rate": 0.15, "value": 0.975, "low": 0.96, "high": 0.99}
+    row |= {"seeds": "0.9700 0.9800", "verdict": "best"}
+    line = readme.contenders_table(pd.DataFrame([row])).splitlines()[-1]
+    assert line == "| SGD | 0.15 | 0.9750 (0.9600–0.9900) | 0.9700 0.9800 | best |"
