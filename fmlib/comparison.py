@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fmlib.bootstrap import bootstrap, interval, statistics
+from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import UsageError
 from fmlib.metrics import SCORES, checked
 
@@ -88,6 +88,8 @@ def paired_bootstrap(
 ) -> Difference:
     """The difference a - b of a metric between two models on the same images, resampled by group.
 
+    Its interval and p value are NaN where a class has too few groups (`bootstrap.enough`).
+
     Args:
         labels: 0 or 1 (N).
         a, b: probabilities (N), or (seeds, N) for a model trained several times: its scores are averaged, and
@@ -104,7 +106,8 @@ def pairs(labels, models: dict, groups=None, metric: str = "f1", resamples: int 
 
     Returns:
         DataFrame with columns a, b, difference, low, high, p, p_holm and apart: whether the two can be told
-        apart at 5%, all comparisons taken together (Holm 1979).
+        apart at 5%, all comparisons taken together (Holm 1979). With too few groups of a class (`bootstrap.enough`)
+        low, high and p are NaN, and no two are apart.
     """
     drawn = {
         name: _mean_score(labels, values, groups, metric, resamples, seed, stream)
@@ -166,7 +169,10 @@ def _verdict(model: str, best: str, lost: bool, alone: bool) -> str:
 
 
 def _mean_score(labels, values, groups, metric, resamples, seed, stream) -> tuple[float, np.ndarray]:
-    """A metric averaged over a model's trainings, and that of resampled images and trainings."""
+    """A metric averaged over a model's trainings, and that of resampled images and trainings.
+
+    Nothing is resampled where a class has too few groups.
+    """
     if metric not in SCORES:
         raise UsageError(f"unknown metric {metric!r}; known are: {', '.join(SCORES)}")
     groups = np.arange(len(np.asarray(labels))) if groups is None else np.asarray(groups)
@@ -174,9 +180,9 @@ def _mean_score(labels, values, groups, metric, resamples, seed, stream) -> tupl
     for row in np.atleast_2d(np.asarray(values, dtype=float)):
         labels, row = checked(labels, row)
         trained.append(statistics(labels, row, np.ones((1, len(row))), only=metric)[metric][0])
-        if resamples:
+        if resamples and enough(labels, groups):
             drawn.append(bootstrap(labels, row, groups, resamples, seed, only=metric)[metric])
-    if not resamples:
+    if not drawn:
         return float(np.mean(trained)), np.empty(0)
     picks = np.random.default_rng([seed, stream]).integers(0, len(drawn), (len(drawn), resamples))
     return float(np.mean(trained)), np.take_along_axis(np.stack(drawn), picks, axis=0).mean(axis=0)

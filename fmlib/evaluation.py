@@ -80,7 +80,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     seeds' two standard errors, added in quadrature. `spread` is the seeds' standard deviation.
     """
     by = table.groupby(["model", "split", "view", "metric"], sort=False)
-    mean = by[["value", "low", "high", "n"]].mean()
+    mean = by[["value", "low", "high", "n"]].mean(skipna=False)
     seeds, spread = by.size(), by["value"].std().fillna(0)
     error = 2 * spread / np.sqrt(seeds)
     low = mean.value - np.hypot(mean.value - mean.low, error)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from fmlib.bootstrap import bootstrap, interval, statistics
+from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import FmlibError, UsageError
 
 RATES = ("accuracy", "precision", "recall")
@@ -26,8 +26,8 @@ def scores(
     """Score predictions, each score with its 95% interval.
 
     Accuracy, precision and recall have Wilson intervals; the others percentile intervals of a bootstrap over
-    groups. A perfect score, which no resample can lower, gets a closed-form lower end instead
-    (and an F1 of 0 an upper one).
+    groups, NaN where a class has too few of them (`bootstrap.enough`). A perfect score, which no resample can lower,
+    gets a closed-form lower end instead, and one of 0 an upper one.
 
     Args:
         labels: 0 or 1 (N).
@@ -47,8 +47,9 @@ def scores(
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     options = {"threshold": threshold, "bins": bins, "only": only}
     value = _values(labels, probabilities, **options)
-    drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options) if len(labels) else {}
-    n = len(labels)
+    n, drawn = len(labels), {}
+    if enough(labels, groups):
+        drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options)
     asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
     rows = [
         (name, value[name], *_interval(name, value, drawn, labels), _measured_on(name, value, n))
@@ -120,19 +121,30 @@ def _interval(
     name: str, value: dict[str, float], drawn: dict[str, np.ndarray], labels: np.ndarray
 ) -> tuple[float, float]:
     """The 95% interval of one score."""
-    if np.isnan(value[name]) or not drawn or name in COUNTS:
+    if np.isnan(value[name]) or name in COUNTS:
         return np.nan, np.nan
     if name in RATES:
         n = _measured_on(name, value, len(labels))
         return wilson(value[name] * n, n)
-    if name == "ece":
-        return _centred(value[name], drawn[name])
+    if name != "ece" and value[name] in (0, 1):
+        return _closed(name, value, int((labels == 1).sum()), int((labels == 0).sum()))
+    if not drawn:
+        return np.nan, np.nan
+    return _centred(value[name], drawn[name]) if name == "ece" else interval(drawn[name])
+
+
+def _closed(name: str, value: dict[str, float], positives: int, negatives: int) -> tuple[float, float]:
+    """The interval of a score of 1 or 0, where every resample scores the same.
+
+    An F1 of 0 has the upper end that its overlap, of which there is none in fp + fn images, has by Wilson's interval.
+    Calling each image the opposite turns a balanced accuracy or an AUC of 0 into one of 1, whose interval is mirrored.
+    """
     if value[name] == 1:
-        return _below_perfect(name, int((labels == 1).sum()), int((labels == 0).sum())), 1.0
-    if value[name] == 0 and name == "f1":
+        return _below_perfect(name, positives, negatives), 1.0
+    if name == "f1":
         overlap = wilson(0, value["fp"] + value["fn"])[1]
         return 0.0, 2 * overlap / (1 + overlap)
-    return interval(drawn[name])
+    return 0.0, 1 - _below_perfect(name, positives, negatives)
 
 
 def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:

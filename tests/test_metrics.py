@@ -148,6 +148,14 @@ def test_an_f1_of_zero_is_not_certain():
     assert f1.value == 0 and f1.low == 0 and 0.1 < f1.high < 0.5
 
 
+def test_a_balanced_accuracy_or_an_auc_of_zero_is_as_uncertain_as_one_of_one():
+    labels = np.array([0, 1, 1] * 20)
+    perfect, wrong = (metrics.scores(labels, said).set_index("metric") for said in (labels, 1 - labels))
+    for name in ("balanced_accuracy", "auc"):
+        assert wrong.value[name] == wrong.low[name] == 0
+        assert wrong.high[name] == pytest.approx(1 - perfect.low[name]) and 0.01 < wrong.high[name] < 0.2
+
+
 @pytest.mark.parametrize(
     ("labels", "probabilities", "error"),
     [
