@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import comparison, metrics
-from fmlib.figures.style import counted, label
+from fmlib.figures.style import counted, label, with_interval
 
 
 def aligned(
@@ -46,10 +46,7 @@ def leak(table: pd.DataFrame, metric: str = "f1", seed: int = 0) -> pd.DataFrame
 def readable(summary: pd.DataFrame, metric: str = "f1") -> pd.DataFrame:
     """A metric as text with its interval, models and splits down, views across."""
     part = summary[summary.metric == metric]
-    text = [
-        "not defined" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        for row in part.itertuples()
-    ]
+    text = [with_interval(row.value, row.low, row.high) for row in part.itertuples()]
     names = {"model": part.model.map(label), "split": part["split"], "view": part["view"].map(label)}
     columns = list(dict.fromkeys(names["view"]))
     return pd.DataFrame({**names, "text": text}).pivot(
@@ -77,9 +74,9 @@ def leak_sentence(gaps: pd.DataFrame, metric: str = "f1") -> str:
     said = []
     for view in ("test", "clean"):
         for row in gaps[gaps["view"] == view].itertuples():
-            sure = "" if row.low > 0 or row.high < 0 else ", which cannot be told from nothing"
-            interval = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
-            said.append(f"* {label(row.model)}, {label(view)}: {interval}{sure}.")
+            sure = ", which cannot be told from nothing" if row.low <= 0 <= row.high else ""
+            gap = with_interval(row.difference, row.low, row.high, "+.3f")
+            said.append(f"* {label(row.model)}, {label(view)}: {gap}{sure}.")
     return (
         f"Trained on the official split instead of the grouped one, {label(metric)} changes by:\n\n"
         + "\n".join(said)
