@@ -9,7 +9,7 @@ from scipy import stats
 
 from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import UsageError
-from fmlib.metrics import SCORES, checked
+from fmlib.metrics import SCORES, checked, t_reach
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def paired_difference(
     error = float(gaps.std(ddof=1) / np.sqrt(n))
     if error <= 1e-12 * max(1.0, abs(mean)):  # all pairs differ by the same amount
         return Difference(mean, mean, mean, float(mean == 0), n)
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
+    reach = float(t_reach(gaps.std(ddof=1), n))
     return Difference(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, n - 1)), n)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from scipy.optimize import brentq
 
 from fmlib.bootstrap import bootstrap, enough, interval, statistics
@@ -66,6 +67,12 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     middle = (rate + extra / 2) / (1 + extra)
     half = np.sqrt(rate * (1 - rate) * extra + extra**2 / 4) / (1 + extra)
     return float(middle - half) if hits > 0 else 0.0, float(middle + half) if hits < n else 1.0
+
+
+def t_reach(spread, n):
+    """Half the 95% Student t interval of a mean of n values with this standard deviation; 0 of a single value."""
+    quantile = stats.t.ppf(0.975, np.maximum(n, 2) - 1)
+    return np.where(np.asarray(n) > 1, quantile * spread / np.sqrt(n), 0.0)
 
 
 def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:

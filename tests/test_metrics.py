@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_rel
+from scipy.stats import binomtest, sem, t, ttest_rel
 from sklearn import metrics as oracle
 
 from fmlib import calibration, comparison, evaluation, judgement, metrics
@@ -168,6 +168,16 @@ def test_a_balanced_accuracy_or_an_auc_of_zero_is_as_uncertain_as_one_of_one():
 def test_bad_input_is_named(labels, probabilities, error):
     with pytest.raises(error):
         metrics.scores(labels, probabilities)
+
+
+@pytest.mark.parametrize("n", [2, 3, 20])
+def test_the_reach_of_a_mean_equals_scipy(n):
+    values = np.random.default_rng(n).normal(size=n)
+    low, high = t.interval(0.95, n - 1, values.mean(), sem(values))
+    assert metrics.t_reach(values.std(ddof=1), n) == pytest.approx((high - low) / 2)
+    assert metrics.t_reach(np.array([0.0, 1.0]), np.array([1, n])) == pytest.approx(
+        [0, t.ppf(0.975, n - 1) / np.sqrt(n)]
+    )
 
 
 def test_breakdown_counts_images_once_however_often_they_are_judged():
