@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from fmlib import comparison, metrics
 from fmlib.figures.style import counted, label, with_interval
@@ -121,14 +122,16 @@ def shared_sentence(table: pd.DataFrame) -> str:
 
 
 def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:
-    """Kinds of pictures that a model gets wrong more often than pictures at large, the four worst.
+    """Kinds of pictures that a model gets wrong more often than the other pictures, the four worst.
 
     Args:
+        breakdown: as of `evaluation.breakdowns`, of one view and split.
         errors: the model's error rate on all images of the view.
     """
-    part = breakdown[(breakdown.model == model) & (breakdown.low > errors)]
     if breakdown.empty:
         return "Nothing is known of these pictures but their class; the worst are shown."
+    part = breakdown[breakdown.model == model]
+    part = part[more_often(part) < 0.05]
     intro = f"{label(model)} errs on {errors:.1%} of all test images"
     if part.empty:
         return f"{intro}; no kind of picture stands out beyond what chance explains."
@@ -138,6 +141,22 @@ def kinds_sentence(breakdown: pd.DataFrame, model: str, errors: float) -> str:
         for row in worst.itertuples()
     ]
     return f"{intro}, and clearly more often on {_listed(kinds)}."
+
+
+def more_often(part: pd.DataFrame) -> np.ndarray:
+    """Is a kind of picture misclassified more often than the others? Fisher's exact p values, one-sided, after Holm.
+
+    Args:
+        part: one model's rows of a breakdown (N), columns attribute, n and errors. The other pictures are those of
+            the attribute's other rows. Errors averaged over seeds are rounded: the test counts images, and takes them
+            as independent.
+
+    Returns:
+        N p values, all N tests taken together (Holm 1979).
+    """
+    whole = part.groupby("attribute")[["n", "errors"]].transform("sum")
+    hits = part.errors.round() - 1
+    return comparison.holm(stats.hypergeom.sf(hits, whole.n, whole.errors.round(), part.n))
 
 
 def external_sentence(summary: pd.DataFrame) -> str:
