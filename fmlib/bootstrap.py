@@ -6,6 +6,7 @@ import numpy as np
 
 RANKED = ("auc", "average_precision")
 BUDGET = 2_000_000  # weights held at once (8 MB)
+FEWEST = 6  # groups that a class needs for a percentile interval, see `enough`
 
 
 def resamples(groups: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
@@ -68,6 +69,18 @@ def bootstrap(
     """The scores of `count` resamples of whole groups, name -> values (count); options as in `statistics`."""
     blocks = [statistics(labels, probabilities, w, **options) for w in resamples(groups, count, seed)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def enough(labels: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether every class that occurs has `FEWEST` groups or more; with fewer, resampling says nothing.
+
+    A group counts for each class of which it holds an image. All of k groups lie on one side of the median of where
+    they come from with probability 2^(1 - k), and then so do all their resamples: for k < 6 that is above 5%, and no
+    percentile interval of theirs can be a 95% interval.
+    """
+    labels, groups = np.asarray(labels), np.asarray(groups)
+    counts = [len(np.unique(groups[labels == label])) for label in np.unique(labels)]
+    return min(counts, default=0) >= FEWEST
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fmlib.bootstrap import bootstrap, interval, statistics
+from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import UsageError
-from fmlib.metrics import SCORES, checked
+from fmlib.metrics import SCORES, checked, t_reach
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def paired_difference(
     error = float(gaps.std(ddof=1) / np.sqrt(n))
     if error <= 1e-12 * max(1.0, abs(mean)):  # all pairs differ by the same amount
         return Difference(mean, mean, mean, float(mean == 0), n)
-    reach = float(stats.t.ppf(0.975, n - 1)) * error
+    reach = float(t_reach(gaps.std(ddof=1), n))
     return Difference(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, n - 1)), n)
 
 
@@ -102,6 +102,8 @@ def over_seeds(labels, models: dict, metric: str = "f1") -> pd.DataFrame:
 
 def seed_scores(labels, probabilities, metric: str) -> np.ndarray:
     """A metric of each of a model's trainings, float64 (seeds), from probabilities (seeds, N) or (N)."""
+    if metric not in SCORES:
+        raise UsageError(f"unknown metric {metric!r}; known are: {', '.join(SCORES)}")
     scores = []
     for row in np.atleast_2d(np.asarray(probabilities, dtype=float)):
         labels, row = checked(labels, row)
@@ -113,6 +115,8 @@ def paired_bootstrap(
     labels, a, b, groups=None, metric: str = "f1", resamples: int = 4000, seed: int = 0
 ) -> Difference:
     """The difference a - b of a metric between two models on the same images, resampled by group.
+
+    Its interval and p value are NaN where a class has too few groups (`bootstrap.enough`).
 
     Args:
         labels: 0 or 1 (N).
@@ -130,7 +134,8 @@ def pairs(labels, models: dict, groups=None, metric: str = "f1", resamples: int 
 
     Returns:
         DataFrame with columns a, b, difference, low, high, p, p_holm and apart: whether the two can be told
-        apart at 5%, all comparisons taken together (Holm 1979).
+        apart at 5%, all comparisons taken together (Holm 1979). With too few groups of a class (`bootstrap.enough`)
+        low, high and p are NaN, and no two are apart.
     """
     drawn = {
         name: _mean_score(labels, values, groups, metric, resamples, seed, stream)
@@ -157,9 +162,7 @@ def ranking(labels, models: dict, groups=None, metric: str = "f1", resamples: in
     """
     table = pairs(labels, models, groups, metric, resamples, seed)
     sign = -1 if metric == "ece" else 1
-    value = {
-        name: _mean_score(labels, given, groups, metric, 0, seed, 0)[0] for name, given in models.items()
-    }
+    value = {name: float(seed_scores(labels, given, metric).mean()) for name, given in models.items()}
     ordered = sorted(models, key=lambda name: -sign * np.nan_to_num(value[name], nan=-sign * np.inf))
     beaten = table[table.apart]
     losers = np.where(sign * beaten.difference > 0, beaten.b, beaten.a)
@@ -192,20 +195,19 @@ def _verdict(model: str, best: str, lost: bool, alone: bool) -> str:
 
 
 def _mean_score(labels, values, groups, metric, resamples, seed, stream) -> tuple[float, np.ndarray]:
-    """A metric averaged over a model's trainings, and that of resampled images and trainings."""
-    if metric not in SCORES:
-        raise UsageError(f"unknown metric {metric!r}; known are: {', '.join(SCORES)}")
-    groups = np.arange(len(np.asarray(labels))) if groups is None else np.asarray(groups)
-    trained, drawn = [], []
-    for row in np.atleast_2d(np.asarray(values, dtype=float)):
-        labels, row = checked(labels, row)
-        trained.append(statistics(labels, row, np.ones((1, len(row))), only=metric)[metric][0])
-        if resamples:
-            drawn.append(bootstrap(labels, row, groups, resamples, seed, only=metric)[metric])
-    if not resamples:
-        return float(np.mean(trained)), np.empty(0)
+    """A metric averaged over a model's trainings, and that of resampled images and trainings.
+
+    Nothing is resampled where a class has too few groups.
+    """
+    trained, drawn = seed_scores(labels, values, metric), []
+    labels, rows = np.asarray(labels).astype(int), np.atleast_2d(np.asarray(values, dtype=float))
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    if enough(labels, groups):
+        drawn = [bootstrap(labels, row, groups, resamples, seed, only=metric)[metric] for row in rows]
+    if not drawn:
+        return float(trained.mean()), np.empty(0)
     picks = np.random.default_rng([seed, stream]).integers(0, len(drawn), (len(drawn), resamples))
-    return float(np.mean(trained)), np.take_along_axis(np.stack(drawn), picks, axis=0).mean(axis=0)
+    return float(trained.mean()), np.take_along_axis(np.stack(drawn), picks, axis=0).mean(axis=0)
 
 
 def _two_sided(gaps: np.ndarray) -> float:

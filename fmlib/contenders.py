@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import comparison, evaluation
-from fmlib.figures.style import label
+from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
 
 
@@ -43,7 +43,7 @@ def standing(
 
 def readable(table: pd.DataFrame, by: str) -> pd.DataFrame:
     """Return a standing to be read."""
-    text = [f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" for row in table.itertuples()]
+    text = [with_interval(row.value, row.low, row.high) for row in table.itertuples()]
     columns = {f"{label(table.metric[0])} (95% interval)": text, "of each seed": table.seeds}
     columns |= {"images": table.n.astype(int), "verdict": table.verdict}
     return pd.DataFrame(columns).set_index(table.model.map(label).rename(by))
@@ -58,7 +58,7 @@ def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
     columns = {
         "a": pairs.a.map(label),
         "b": pairs.b.map(label),
-        "a - b": [_gap(*gap) for gap in pairs[["difference", "low", "high"]].to_numpy()],
+        "a - b": [with_interval(*gap, "+.3f") for gap in pairs[["difference", "low", "high"]].to_numpy()],
         "p (Holm)": pairs.p_holm.round(4),
         "told apart": pairs.apart.map({True: "yes", False: "no"}),
         "a alone right": pairs.only_a,

@@ -6,7 +6,6 @@ split. Photographs of other collections are only judged, after everything is dec
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from fmlib import comparison, evaluation, runs, studies
@@ -95,10 +94,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     part = evaluation.over_seeds(table[table["metric"].isin(METRICS)].assign(model=lambda rows: rows["arm"]))
-    text = [
-        "not defined" if np.isnan(row.value) else f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
-        for row in part.itertuples()
-    ]
+    text = [style.with_interval(row.value, row.low, row.high) for row in part.itertuples()]
     columns = {"recipe": part["model"], "metric": part["metric"].map(style.label)}
     frame = pd.DataFrame({**columns, "view": part["view"].map(style.label), "text": text})
     views = list(dict.fromkeys(frame["view"]))
@@ -140,8 +136,8 @@ def sentence(gaps: pd.DataFrame) -> str:
     parts = []
     for baseline, rows in gaps.groupby("baseline", sort=False):
         lines = [
-            f"* {row.arm.capitalize()}, {style.label(row.view)}: {row.difference:+.3f} "
-            f"[{row.low:+.3f}, {row.high:+.3f}] {style.label(row.metric).lower()}, {row.verdict}."
+            f"* {row.arm.capitalize()}, {style.label(row.view)}: {style.label(row.metric).lower()} "
+            f"{style.with_interval(row.difference, row.low, row.high, '+.3f')}, {row.verdict}."
             for row in rows.itertuples()
         ]
         of = DESCRIBED.get(baseline, f"with {baseline} augmentation")

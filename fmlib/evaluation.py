@@ -76,13 +76,13 @@ def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Scores averaged over seeds: model, split, view, metric, value, low, high, spread, seeds, n.
 
-    An interval covers the choice of images and of seeds: half the mean width of the runs' own intervals and the
-    seeds' two standard errors, added in quadrature. `spread` is the seeds' standard deviation.
+    An interval covers the choice of images and of seeds: half the mean width of the runs' own intervals and half
+    the seeds' Student t interval, added in quadrature. `spread` is the seeds' standard deviation.
     """
     by = table.groupby(["model", "split", "view", "metric"], sort=False)
-    mean = by[["value", "low", "high", "n"]].mean()
+    mean = by[["value", "low", "high", "n"]].mean(skipna=False)
     seeds, spread = by.size(), by["value"].std().fillna(0)
-    error = 2 * spread / np.sqrt(seeds)
+    error = metrics.t_reach(spread, seeds)
     low = mean.value - np.hypot(mean.value - mean.low, error)
     high = mean.value + np.hypot(mean.high - mean.value, error)
     bounded = ~mean.index.get_level_values("metric").isin([*metrics.COUNTS, "temperature"])

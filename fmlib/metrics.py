@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 from scipy.optimize import brentq
 
-from fmlib.bootstrap import bootstrap, interval, statistics
+from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import FmlibError, UsageError
 
 RATES = ("accuracy", "precision", "recall")
@@ -26,8 +27,8 @@ def scores(
     """Score predictions, each score with its 95% interval.
 
     Accuracy, precision and recall have Wilson intervals; the others percentile intervals of a bootstrap over
-    groups. A perfect score, which no resample can lower, gets a closed-form lower end instead
-    (and an F1 of 0 an upper one).
+    groups, NaN where a class has too few of them (`bootstrap.enough`). A perfect score, which no resample can lower,
+    gets a closed-form lower end instead, and one of 0 an upper one.
 
     Args:
         labels: 0 or 1 (N).
@@ -47,8 +48,9 @@ def scores(
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     options = {"threshold": threshold, "bins": bins, "only": only}
     value = _values(labels, probabilities, **options)
-    drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options) if len(labels) else {}
-    n = len(labels)
+    n, drawn = len(labels), {}
+    if enough(labels, groups):
+        drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options)
     asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
     rows = [
         (name, value[name], *_interval(name, value, drawn, labels), _measured_on(name, value, n))
@@ -65,6 +67,12 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     middle = (rate + extra / 2) / (1 + extra)
     half = np.sqrt(rate * (1 - rate) * extra + extra**2 / 4) / (1 + extra)
     return float(middle - half) if hits > 0 else 0.0, float(middle + half) if hits < n else 1.0
+
+
+def t_reach(spread, n):
+    """Half the 95% Student t interval of a mean of n values with this standard deviation; 0 of a single value."""
+    quantile = stats.t.ppf(0.975, np.maximum(n, 2) - 1)
+    return np.where(np.asarray(n) > 1, quantile * spread / np.sqrt(n), 0.0)
 
 
 def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:
@@ -120,19 +128,30 @@ def _interval(
     name: str, value: dict[str, float], drawn: dict[str, np.ndarray], labels: np.ndarray
 ) -> tuple[float, float]:
     """The 95% interval of one score."""
-    if np.isnan(value[name]) or not drawn or name in COUNTS:
+    if np.isnan(value[name]) or name in COUNTS:
         return np.nan, np.nan
     if name in RATES:
         n = _measured_on(name, value, len(labels))
         return wilson(value[name] * n, n)
-    if name == "ece":
-        return _centred(value[name], drawn[name])
+    if name != "ece" and value[name] in (0, 1):
+        return _closed(name, value, int((labels == 1).sum()), int((labels == 0).sum()))
+    if not drawn:
+        return np.nan, np.nan
+    return _centred(value[name], drawn[name]) if name == "ece" else interval(drawn[name])
+
+
+def _closed(name: str, value: dict[str, float], positives: int, negatives: int) -> tuple[float, float]:
+    """The interval of a score of 1 or 0, where every resample scores the same.
+
+    An F1 of 0 has the upper end that its overlap, of which there is none in fp + fn images, has by Wilson's interval.
+    Calling each image the opposite turns a balanced accuracy or an AUC of 0 into one of 1, whose interval is mirrored.
+    """
     if value[name] == 1:
-        return _below_perfect(name, int((labels == 1).sum()), int((labels == 0).sum())), 1.0
-    if value[name] == 0 and name == "f1":
+        return _below_perfect(name, positives, negatives), 1.0
+    if name == "f1":
         overlap = wilson(0, value["fp"] + value["fn"])[1]
         return 0.0, 2 * overlap / (1 + overlap)
-    return interval(drawn[name])
+    return 0.0, 1 - _below_perfect(name, positives, negatives)
 
 
 def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from fmlib import calibration, metrics
-from fmlib.figures.style import label
+from fmlib.figures.style import TOO_FEW, label
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
 USE = """\
@@ -57,9 +58,15 @@ def _scores(known: pd.DataFrame) -> str:
         probability = calibration.calibrated(part["logit"], temperature)
         for row in metrics.scores(part["label"], probability, part["group"]).itertuples():
             if row.metric in SHOWN:
-                value = f"{row.value:.4f} | {row.low:.4f} to {row.high:.4f}"
-                lines.append(f"| {label(row.metric)} | {row.n:,} {split} | {value} |")
+                lines.append(f"| {label(row.metric)} | {row.n:,} {split} | {_with_interval(row)} |")
     return "\n".join([*lines, "", f"Temperature of the probabilities: {temperature:.4f}"])
+
+
+def _with_interval(row: NamedTuple) -> str:
+    """A score and its interval, as two cells of a table."""
+    if pd.isna(row.value):
+        return "not defined | –"
+    return f"{row.value:.4f} | " + (TOO_FEW if pd.isna(row.low) else f"{row.low:.4f} to {row.high:.4f}")
 
 
 def _read(path: Path) -> dict:

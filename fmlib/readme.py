@@ -39,16 +39,19 @@ def score_table(results: pd.DataFrame) -> str:
         found = means[(means["split"] == split) & (means.model == model)]
         if not {("test", "f1"), ("test", "auc"), *elsewhere} <= set(found.index):
             continue
-        cells = [_cell(found.loc["test", name], name == "f1") for name in ("precision", "recall", "f1")]
+        cells = [f"{found.loc['test', name].value:.4f}" for name in ("precision", "recall")]
+        cells.append(_with_interval(found.loc["test", "f1"]))
         seeds = part[(part["view"] == "test") & (part.metric == "f1")].value
-        cells += [" ".join(f"{value:.4f}" for value in seeds), _cell(found.loc["test", "auc"], False)]
-        cells += [_cell(found.loc[key], True) for key in elsewhere]
+        cells += [" ".join(f"{value:.4f}" for value in seeds), f"{found.loc['test', 'auc'].value:.4f}"]
+        cells += [_with_interval(found.loc[key]) for key in elsewhere]
         lines.append(f"| {label(model)} | {label(split)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(score, interval: bool) -> str:
-    return f"{score.value:.4f}" + (f" ({score.low:.4f}–{score.high:.4f})" if interval else "")
+def _with_interval(score: pd.Series, form: str = ".4f", to: str = "–") -> str:
+    """A score with its interval where it has one."""
+    ends = "" if pd.isna(score.low) else f" ({score.low:{form}}{to}{score.high:{form}})"
+    return f"{score.value:{form}}{ends}"
 
 
 def leak_table(scores: pd.DataFrame) -> str:
@@ -60,8 +63,7 @@ def leak_table(scores: pd.DataFrame) -> str:
         one_class = cells.value.isna().get((view, "auc", "grouped"), True)
         for metric in ("accuracy",) if one_class else ("balanced_accuracy", "f1", "auc"):
             found = [cells.loc[(view, metric, split)] for split in splits]
-            texts = [f"{cell.value:.4f} ({cell.low:.4f}–{cell.high:.4f})" for cell in found[:2]]
-            texts.append("{0.value:+.4f} ({0.low:+.4f} to {0.high:+.4f})".format(found[2]))
+            texts = [*map(_with_interval, found[:2]), _with_interval(found[2], "+.4f", " to ")]
             of = f"{label(view)}, {int(found[0].n)} images"
             lines.append(f"| {of} | {label(metric)} | {' | '.join(texts)} |")
     return "\n".join(lines)
@@ -137,7 +139,7 @@ def contenders_table(found: pd.DataFrame) -> str:
     """Return a Markdown table of optimizers and activations, by `benchmarks/contenders.py`."""
     lines = ["| | learning rate | F1 (95% interval) | F1 of each seed | |", "|---|---|---|---|---|"]
     for row in found.itertuples():
-        cells = [label(row.model), f"{row.learning_rate:.3g}", _cell(row, True), row.seeds, row.verdict]
+        cells = [label(row.model), f"{row.learning_rate:.3g}", _with_interval(row), row.seeds, row.verdict]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from fmlib.figures.style import label
+from fmlib.metrics import t_reach
 
 STAGES = ("metrics", "classifier")  # where the comparison of architectures is looked for, in this order
 
@@ -56,7 +57,7 @@ def _joined(key: tuple[str, str, str], rows: Sequence[dict], first: int) -> Scor
     value = fmean(values)
     low = high = None
     if all(row["low"] is not None and row["high"] is not None for row in rows):
-        error = 2 * stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+        error = t_reach(stdev(values) if len(values) > 1 else 0.0, len(values))
         low = max(0.0, value - math.hypot(value - fmean(row["low"] for row in rows), error))
         high = min(1.0, value + math.hypot(fmean(row["high"] for row in rows) - value, error))
     return Score(model, split, view, value, low, high, rows[0]["n"], first)

@@ -105,4 +105,4 @@ def test_gains_are_paired_and_leave_out_views_of_one_class():
     assert gaps.baseline["elsewhere, pasted masks"] == "elsewhere"
     assert gaps.difference["no blending"] == 0
     text = elsewhere.sentence(gaps.reset_index())
-    assert "test: +0.000" in text and text.count("Against the same ResNet-18") == 3
+    assert "test: balanced accuracy +0.000" in text and text.count("Against the same ResNet-18") == 3

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_rel
+from scipy.stats import binomtest, sem, t, ttest_rel
 from sklearn import metrics as oracle
 
 from fmlib import calibration, comparison, evaluation, judgement, metrics
@@ -148,6 +148,14 @@ def test_an_f1_of_zero_is_not_certain():
     assert f1.value == 0 and f1.low == 0 and 0.1 < f1.high < 0.5
 
 
+def test_a_balanced_accuracy_or_an_auc_of_zero_is_as_uncertain_as_one_of_one():
+    labels = np.array([0, 1, 1] * 20)
+    perfect, wrong = (metrics.scores(labels, said).set_index("metric") for said in (labels, 1 - labels))
+    for name in ("balanced_accuracy", "auc"):
+        assert wrong.value[name] == wrong.low[name] == 0
+        assert wrong.high[name] == pytest.approx(1 - perfect.low[name]) and 0.01 < wrong.high[name] < 0.2
+
+
 @pytest.mark.parametrize(
     ("labels", "probabilities", "error"),
     [
@@ -160,6 +168,16 @@ def test_an_f1_of_zero_is_not_certain():
 def test_bad_input_is_named(labels, probabilities, error):
     with pytest.raises(error):
         metrics.scores(labels, probabilities)
+
+
+@pytest.mark.parametrize("n", [2, 3, 20])
+def test_the_reach_of_a_mean_equals_scipy(n):
+    values = np.random.default_rng(n).normal(size=n)
+    low, high = t.interval(0.95, n - 1, values.mean(), sem(values))
+    assert metrics.t_reach(values.std(ddof=1), n) == pytest.approx((high - low) / 2)
+    assert metrics.t_reach(np.array([0.0, 1.0]), np.array([1, n])) == pytest.approx(
+        [0, t.ppf(0.975, n - 1) / np.sqrt(n)]
+    )
 
 
 def test_breakdown_counts_images_once_however_often_they_are_judged():

@@ -1,5 +1,7 @@
 """Figures of the metrics stage: decisions and rankings of all models on all views, from both splits."""
 
+from typing import NamedTuple
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -129,12 +131,14 @@ def _panel(ax: Axes, predictions: pd.DataFrame, known: pd.DataFrame, metric: str
         ax.plot(x, y, color=style.colour(model), linewidth=1.8, alpha=0.85, drawstyle="default")
     _frame(ax, roc, known.value.min(), predictions.label.mean())
     best_first = known.sort_values("value", ascending=False)
-    entries = [
-        (r.model, f"{style.label(r.model)} {r.value:.3f} ({r.low:.3f}–{r.high:.3f})")
-        for r in best_first.itertuples()
-    ]
+    entries = [(r.model, f"{style.label(r.model)} {_area(r)}") for r in best_first.itertuples()]
     enlarged = "corner enlarged\n" if known.value.min() >= GOOD_ENOUGH else ""
     corner_list(ax, entries, f"{enlarged}{style.label(metric)} (95% interval)")
+
+
+def _area(row: NamedTuple) -> str:
+    """The area under a model's curve, with its interval where it has one."""
+    return f"{row.value:.3f}" + ("" if np.isnan(row.low) else f" ({row.low:.3f}–{row.high:.3f})")
 
 
 def _points(rows: pd.DataFrame, roc: bool) -> tuple[np.ndarray, np.ndarray]:

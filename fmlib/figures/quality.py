@@ -144,14 +144,13 @@ def _errors_of_calibration(figure, summary: pd.DataFrame, views: list[str], mode
     axes = figure.subplots(1, len(views), sharey=True, squeeze=False)[0]
     for ax, view in zip(axes, views, strict=True):
         part = summary[(summary["view"] == view) & summary.metric.isin(["ece", "ece_calibrated"])]
-        table = part.pivot_table(index="model", columns="metric", values=["value", "low", "high"])
+        table = part.set_index(["model", "metric"])
         for place, model in enumerate(models):
             for metric, sign, face in (("ece", -1, "white"), ("ece_calibrated", 1, style.colour(model))):
                 y, colour = place + 0.14 * sign, style.colour(model)
-                bounds = table.loc[model, [("low", metric), ("high", metric)]]
-                ax.plot(bounds, (y, y), color=colour, linewidth=2, alpha=0.55)
-                value = table.loc[model, ("value", metric)]
-                ax.plot(value, y, "o", color=colour, markerfacecolor=face, markeredgewidth=2)
+                score = table.loc[(model, metric)]
+                ax.plot((score.low, score.high), (y, y), color=colour, linewidth=2, alpha=0.55)
+                ax.plot(score.value, y, "o", color=colour, markerfacecolor=face, markeredgewidth=2)
         ax.set(title=style.label(view), xlabel="ECE (95% interval)", ylim=(len(models) - 0.5, -0.5))
         ax.set_xlim(0, max(0.01, ax.get_xlim()[1]))
         ax.grid(True, axis="x")

@@ -1,6 +1,7 @@
 """The look that all figures share: a style sheet, a colour and a display name per thing, a way to save."""
 
 import io
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from fmlib.errors import FmlibError
 SHEET = Path(__file__).with_name("report.mplstyle")
 SIZE_LIMIT = 200_000  # bytes of a saved figure, of either kind
 DPI = 170
+TOO_FEW = "too few images to tell"  # said in place of an interval, see `bootstrap.enough`
 
 # After Okabe and Ito (2008) and Tol (2021), darkened until text in each colour meets AA on white (4.5:1). The
 # first four, which the four standard architectures wear, are told apart best by every kind of colour vision.
@@ -98,6 +100,15 @@ def seeds(numbers: Iterable[int]) -> str:
 def counted(count: int, name: str) -> str:
     """A number with its noun: "1 image", "2 images"."""
     return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:
+    """A score with its interval, "0.900 [0.850, 0.950]"; in words where it has none or is not defined itself."""
+    if math.isnan(value):
+        return "not defined"
+    if math.isnan(low):
+        return f"{value:{form}} ({TOO_FEW})"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
