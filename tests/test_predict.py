@@ -157,6 +157,19 @@ def test_an_overlay_of_every_photograph_shows_the_map_of_its_label(run, tmp_path
     assert again == lines and len(list(cams.iterdir())) == 2
 
 
+def test_an_overlay_fits_the_longest_name_in_any_script(run, tmp_path):
+    photo = photograph(tmp_path / f"{'マ' * 83}.png")  # 253 of the 255 bytes that a name may have
+    drawn = fmlib.predict(run.key, [photo], tmp_path / "cams").cam[0]
+    assert Image.open(drawn).size == (60, 40)
+
+
+def test_overlays_of_photographs_one_pixel_high_or_wide(run, tmp_path):
+    sizes = {(900, 1): (640, 2), (1, 900): (2, 640), (1, 1): (2, 2)}
+    photos = [photograph(tmp_path / f"{number}.png", size) for number, size in enumerate(sizes)]
+    drawn = fmlib.predict(run.key, photos, tmp_path / "cams").cam
+    assert [Image.open(path).size for path in drawn] == list(sizes.values())
+
+
 def test_an_exported_file_judges_as_its_run_does(run, exported, tiny, home, tmp_path, monkeypatch):
     photos = [tiny.root / path for path in run.predictions.path.iloc[:4]]
     expected = fmlib.predict(run.key, photos)
