@@ -48,6 +48,24 @@ def printed(capsys, *arguments) -> tuple[int, list[dict], str]:
     return status, list(csv.DictReader(io.StringIO(out))), err
 
 
+@pytest.fixture
+def close(monkeypatch):
+    """Close paths to everyone; permissions alone would not hold back root."""
+    closed = set()
+
+    def refusing(call):
+        def refuse(path, *arguments, **options):
+            if str(path) in closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *arguments, **options)
+
+        return refuse
+
+    for name in ("stat", "scandir", "readlink"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    return lambda path: closed.add(str(path))
+
+
 def test_files_are_judged_as_the_run_judges_its_own_images(run, tiny):
     stored = run.predictions.iloc[:5]
     table = fmlib.predict(run.key, [tiny.root / path for path in stored.path])
@@ -100,6 +118,37 @@ def test_a_link_to_itself_is_an_error_of_its_own(run, tmp_path, capsys):
     (tmp_path / "album" / "loop.png").symlink_to("loop.png")
     status, lines, err = printed(capsys, "predict", run.key, tmp_path / "album")
     assert status == 1 and not lines and "loop.png" in err
+
+
+def test_a_name_that_leads_nowhere_costs_nobody_else(run, tmp_path, capsys, close):
+    good, closed = [photograph(tmp_path / name) for name in ("one.png", "two.png")], tmp_path / "closed.png"
+    close(closed)
+    status, lines, err = printed(capsys, "predict", run.key, good[0], "x" * 300, closed, "", good[1])
+    assert status == 1 and [line["path"] for line in lines] == [str(path) for path in good]
+    assert "xxx: cannot be read: File name too long" in err
+    assert f"{closed}: no permission to read it" in err and "an empty name" in err
+    assert len(err.splitlines()) == 3
+
+
+def test_text_that_is_no_name_of_a_file_costs_nobody_else(run, tmp_path):
+    good = photograph(tmp_path / "photo.png")
+    table = fmlib.predict(run.key, [good, "a\0b", "\ud800", "", good])
+    assert table.path.tolist() == [str(good), "a\0b", "\ud800", "", str(good)]
+    assert (table.error == "").tolist() == [True, False, False, False, True]
+
+
+def test_what_is_closed_within_a_folder_costs_nobody_else(run, tmp_path, capsys, close):
+    good = photograph(tmp_path / "album" / "b.png")
+    (tmp_path / "album" / "a.png").symlink_to(tmp_path / "link")
+    (tmp_path / "link").symlink_to("nowhere")  # as /proc/1/cwd, of which only root may know where it leads
+    photograph(tmp_path / "album" / "closed" / "c.png")
+    close(tmp_path / "link")
+    close(tmp_path / "album" / "closed")
+    cams = tmp_path / "album" / "cams"
+    status, lines, err = printed(capsys, "predict", run.key, "--cam", cams, tmp_path / "album")
+    assert status == 1 and [line["path"] for line in lines] == [str(good)]
+    assert "a.png: cannot be read: Permission denied" in err
+    assert "closed: cannot be read: Permission denied" in err
 
 
 def test_names_that_are_no_text_and_names_with_commas_are_printed_as_they_are(run, tmp_path, capfdbinary):

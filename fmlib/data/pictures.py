@@ -125,7 +125,11 @@ def read_bytes(path: Path) -> bytes:
         if size > BYTE_LIMIT:
             raise UnreadableError(f"file of more than {BYTE_LIMIT // 2**20} MB")
         return path.read_bytes()
+    except UnreadableError:
+        raise
     except PermissionError:
         raise UnreadableError("no permission to read it") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise UnreadableError("cannot be read: no file can have such a name") from None
