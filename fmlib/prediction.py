@@ -21,6 +21,7 @@ from fmlib.errors import UsageError
 from fmlib.explain import Contrast, explainer
 from fmlib.modelfile import Trained
 
+Names = str | os.PathLike | Iterable[str | os.PathLike]  # of files and folders; one needs no list
 BATCH = 32
 READERS = min(8, os.cpu_count() or 1)  # each may hold one decoded photograph
 
@@ -36,14 +37,13 @@ class Judgement:
     cam: str = ""  # the overlay's file
 
 
-def predict(
-    model: str | os.PathLike, images: Iterable[str | os.PathLike], cam: str | os.PathLike | None = None
-) -> pd.DataFrame:
+def predict(model: str | os.PathLike, images: Names, cam: str | os.PathLike | None = None) -> pd.DataFrame:
     """Judge image files.
 
     Args:
         model: the key of a stored classifier run, its folder, or a file made by `python -m fmlib export`.
-        images: image files, of animated ones the first frame is judged; and folders, with all that is in them.
+        images: image files, of animated ones the first frame is judged; and folders, with all that is in them; several
+            or a single one.
         cam: folder for overlays that show which pixels spoke for the label; None draws none.
 
     Returns:
@@ -58,9 +58,7 @@ def predict(
     return pd.DataFrame(rows, columns=[field.name for field in fields(Judgement)])
 
 
-def judged(
-    trained: Trained, images: Iterable[str | os.PathLike], cam: str | os.PathLike | None = None
-) -> Iterator[Judgement]:
+def judged(trained: Trained, images: Names, cam: str | os.PathLike | None = None) -> Iterator[Judgement]:
     """Yield what the classifier says of each file, as in `predict`; only a batch of them is held at a time."""
     folder = None if cam is None else Path(cam)
     if folder:
@@ -72,7 +70,7 @@ def judged(
             yield from _judge(trained, read, folder)
 
 
-def files(images: Iterable[str | os.PathLike], besides: Path | None = None) -> Iterator[tuple[str, str]]:
+def files(images: Names, besides: Path | None = None) -> Iterator[tuple[str, str]]:
     """Every file named, and every visible one below a folder named, with an error where it is not to be opened.
 
     Links inside a folder are followed to files of that folder and nowhere else; the folder `besides` is not entered.
@@ -80,7 +78,7 @@ def files(images: Iterable[str | os.PathLike], besides: Path | None = None) -> I
     Raises:
         UsageError: a folder named is `besides` itself.
     """
-    for name in map(os.fspath, images):
+    for name in map(os.fspath, [images] if isinstance(images, str | os.PathLike) else images):
         path = Path(name)
         if not name:
             yield name, "an empty name"

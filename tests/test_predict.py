@@ -151,6 +151,15 @@ def test_what_is_closed_within_a_folder_costs_nobody_else(run, tmp_path, capsys,
     assert "closed: cannot be read: Permission denied" in err
 
 
+def test_one_file_or_folder_needs_no_list(run, tmp_path, monkeypatch):
+    photo = photograph(tmp_path / "p" / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    expected = fmlib.predict(run.key, [photo]).probability.tolist()
+    for one in (str(photo), photo, "p", tmp_path / "p"):
+        assert fmlib.predict(run.key, one).probability.tolist() == expected
+    assert fmlib.predict(run.key, "").error.tolist() == ["an empty name"]
+
+
 def test_names_that_are_no_text_and_names_with_commas_are_printed_as_they_are(run, tmp_path, capfdbinary):
     for name in (b"\xff.png", b"a, b.png"):
         photograph(tmp_path / "odd" / os.fsdecode(name))
