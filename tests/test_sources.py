@@ -276,6 +276,28 @@ def test_a_linked_class_or_split_folder_is_named(tmp_path):
         assert listed == ([name] if name != "Test" else ["Test/WithMask", "Test/WithoutMask"])
 
 
+def test_links_that_cannot_be_resolved_cost_nobody_else(tmp_path, monkeypatch):
+    root, closed = both(tmp_path / "set"), str(tmp_path / "closed")
+    links = [str(root / name) for name in ("a", "attributes.csv", "WithMask/a.png")]
+    for link in links:
+        os.symlink(closed, link)
+    os.symlink("nowhere", closed)  # as /proc/1/cwd, of which only root may know where it leads
+
+    def refusing(call, paths):
+        def refuse(path, *arguments, **options):
+            if str(path) in paths and options.get("follow_symlinks", True):
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *arguments, **options)
+
+        return refuse
+
+    monkeypatch.setattr(os, "stat", refusing(os.stat, links))
+    monkeypatch.setattr(os, "readlink", refusing(os.readlink, [closed]))
+    data = sources.load(str(root), progress=False)
+    assert len(data) == 12
+    assert data.unreadable.to_numpy().tolist() == [["WithMask/a.png", "cannot be read: Permission denied"]]
+
+
 def test_the_folder_itself_may_be_a_link(tmp_path):
     (tmp_path / "link").symlink_to(both(tmp_path / "set"))
     data = sources.load(str(tmp_path / "link"), progress=False)

@@ -79,7 +79,7 @@ def _existing(folder: Path) -> Path:
 def _children(folder: Path) -> list[Path]:
     try:
         return sorted(
-            child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
+            child for child in folder.iterdir() if os.path.isdir(child) and not child.name.startswith(".")
         )
     except OSError:
         return []
@@ -117,10 +117,10 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[st
         problems.append((relative(error.filename, root), f"folder cannot be read: {error.strerror}"))
 
     def allowed(path: str) -> bool:
-        stays = not os.path.islink(path) or not outside(path, within)
-        if not stays:
-            problems.append((relative(path, root), LINK))
-        return stays
+        reason = _refusal(path, within)
+        if reason:
+            problems.append((relative(path, root), reason))
+        return not reason
 
     if outside(folder, within):
         problems.append((relative(folder, root), LINK))
@@ -135,6 +135,16 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[st
         visible = sorted(name for name in folders if not name.startswith("."))
         folders[:] = [name for name in visible if allowed(os.path.join(place, name))]
         yield from filter(allowed, (os.path.join(place, name) for name in sorted(files) if _visible(name)))
+
+
+def _refusal(path: str, within: Path) -> str:
+    """Why a file or folder is not to be opened, or nothing."""
+    if not os.path.islink(path):
+        return ""
+    try:
+        return LINK if outside(path, within) else ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _visible(name: str) -> bool:

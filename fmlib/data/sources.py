@@ -130,7 +130,7 @@ def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Datas
 def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Join `attributes.csv` (path, ...) where the source wrote one."""
     path = root / "attributes.csv"
-    if not path.is_file() or folders.outside(path, root):
+    if not os.path.isfile(path) or folders.outside(path, root):
         return table, []
     try:
         known = pd.read_csv(path, keep_default_na=False)
