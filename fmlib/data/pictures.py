@@ -3,6 +3,7 @@
 import io
 import stat
 from collections.abc import Iterator
+from functools import cache
 from math import ceil, sqrt
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,12 @@ Image.core.set_block_size(64 * 2**20)  # so large that malloc gives the memory o
 
 class UnreadableError(ValueError):
     """A file that is no usable picture; the message is the reason."""
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """What the names of pictures end in, as `.jpg`; a file is opened whatever its name."""
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS)
 
 
 def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
