@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import tracemalloc
 
 import numpy as np
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 
 import fmlib
 from fmlib import cli, modelfile, prediction, runs
-from fmlib.config import ClassifierConfig
+from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.errors import FmlibError, UsageError
 from fmlib.explain import Contrast, explainer
 
@@ -238,7 +239,29 @@ def test_an_exported_file_judges_as_its_run_does(run, exported, tiny, home, tmp_
     card = exported.with_suffix(".md").read_text()
     assert metadata["card"] == card and json.loads(metadata["config"])["model"] == "resnet18"
     assert all(word in card for word in ("ResNet-18", "F1", "Limits", run.key, "random weights"))
+    assert "* Data set: synthetic\n" in card and "wears a mask properly: over nose and mouth." in card
     assert str(home) not in card + str(metadata)  # no place of this machine
+
+
+def test_a_card_names_the_folder_and_claims_no_more_than_was_labelled(home, tmp_path):
+    for name in ("WithMask", "WithoutMask"):
+        for seed in range(12):
+            photograph(tmp_path / "My faces" / name / f"{seed}.png", seed=seed + 100 * len(name))
+    data = DataConfig(str(tmp_path / "My faces"))
+    run = runs.get(ClassifierConfig(data=data, model="resnet18", side=32, epochs=1, batch_size=8))
+    card = modelfile.export(run.key, tmp_path / "model.safetensors").read_text()
+    assert "* Data set: My faces\n" in card and str(tmp_path) not in card
+    assert "wears a mask.\nHow a mask is worn was not labelled" in card and "properly" not in card
+
+
+def test_a_run_stored_before_data_sets_were_recorded_is_exported_without_the_name(run, tmp_path):
+    older = shutil.copytree(run.folder, tmp_path / run.key)
+    record = json.loads((older / "provenance.json").read_text())
+    assert (record.pop("dataset"), "wear" in record.pop("attributes")) == ("synthetic", True)
+    (older / "provenance.json").write_text(json.dumps(record))
+    card = modelfile.export(older, tmp_path / "model.safetensors").read_text()
+    assert "* Data set: its name was not recorded\n" in card and "properly" not in card
+    assert "how a mask is worn was not recorded" in card
 
 
 def test_export_from_the_command_line_names_what_it_wrote(run, tmp_path, capsys):
