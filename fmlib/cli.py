@@ -95,11 +95,11 @@ def audit(folder: Path, target: Path | None) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--cam", type=click.Path(path_type=Path), help="Write what each label rests on there, as overlays."
 )
-def predict(model: str, images: tuple[Path, ...], cam: Path | None) -> int:
+def predict(model: str, images: tuple[str, ...], cam: Path | None) -> int:
     """Judge IMAGES, files and folders, with MODEL: a run's key or an exported file.
 
     Prints a line per file as it is judged: path, label, probability of a mask. Files that cannot be judged are

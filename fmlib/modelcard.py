@@ -15,8 +15,8 @@ USE = """\
 
     python -m fmlib predict FILE.safetensors photo.jpg ...
 
-It tells whether one person, whose face fills the picture, wears a mask properly: over nose and mouth. The
-probability is calibrated on validation images.
+It tells whether one person, whose face fills the picture, {told}
+The probability is calibrated on validation images.
 
 ## Limits
 
@@ -31,7 +31,8 @@ def write(folder: Path) -> str:
     config, provenance = (_read(folder / name) for name in ("config.json", "provenance.json"))
     known = pd.read_csv(folder / "predictions.csv", dtype={"group": str})
     facts = "\n".join(f"* {name}: {value}" for name, value in _facts(folder, config, provenance).items())
-    return f"# {label(config['model'])}: mask or no mask\n\n{facts}\n\n{_scores(known)}\n\n{USE}"
+    use = USE.format(told=_told(provenance))
+    return f"# {label(config['model'])}: mask or no mask\n\n{facts}\n\n{_scores(known)}\n\n{use}"
 
 
 def _facts(folder: Path, config: dict, provenance: dict) -> dict[str, object]:
@@ -40,12 +41,22 @@ def _facts(folder: Path, config: dict, provenance: dict) -> dict[str, object]:
         "Input": f"RGB images of {config['side']} px on a side, values 0 to 1, N 3 H W",
         "Output": "two logits: without mask, with mask",
         "Activation": config["activation"] or "the architecture's own",
+        "Data set": provenance.get("dataset") or "its name was not recorded",
         "Trained": f"on {provenance['images']:,} images ({config['split']} split) from {start}, "
         f"{config['epochs']} epochs, {label(config['optimizer'])}, {label(config['augmentation'])}, "
         f"seed {config['seed']}",
         "Run": f"{folder.resolve().name}, images {config['data']}, code {config['code']}",
         "Commit": provenance["commit"] or "not recorded",
     }
+
+
+def _told(provenance: dict) -> str:
+    """What the labels of the run's images said, and the classifier therefore says; end of a sentence."""
+    if "attributes" not in provenance:
+        return "wears a mask.\nWhether the labels of its images say how a mask is worn was not recorded."
+    if "wear" in provenance["attributes"]:
+        return "wears a mask properly: over nose and mouth."
+    return "wears a mask.\nHow a mask is worn was not labelled: one below the nose or on the chin may be called one."
 
 
 def _scores(known: pd.DataFrame) -> str:

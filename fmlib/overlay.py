@@ -14,10 +14,11 @@ LONGEST = 640  # px of an overlay's longer side
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """A copy of the photograph that is no larger than an overlay."""
+    """A copy of the photograph that is as large as its overlay."""
     copy = image.copy()
     copy.thumbnail((LONGEST, LONGEST))
-    return copy
+    # pytorch-gradcam, which lays the map over it, loses a side of one pixel
+    return copy.resize([max(2, side) for side in copy.size])
 
 
 def write(saliency: np.ndarray, photograph: Image.Image, source: Path, folder: Path) -> Path:
@@ -31,7 +32,8 @@ def write(saliency: np.ndarray, photograph: Image.Image, source: Path, folder: P
     enlarged = cv2.resize(saliency, photograph.size, interpolation=cv2.INTER_LINEAR)
     _, blended = coloured(enlarged, np.asarray(photograph, dtype=np.float32) / 255)
     place = hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:8]
-    target = folder / f"{source.stem[:100]}-cam-{place}.png"
+    # file systems take 255 bytes, and a letter has up to four
+    target = folder / f"{source.stem[:50]}-cam-{place}.png"
     part = target.with_suffix(".part")
     Image.fromarray((blended * 255).round().astype(np.uint8)).save(part, format="PNG")
     os.replace(part, target)

@@ -21,6 +21,7 @@ from fmlib.errors import UsageError
 from fmlib.explain import Contrast, explainer
 from fmlib.modelfile import Trained
 
+Names = str | os.PathLike | Iterable[str | os.PathLike]  # of files and folders; one needs no list
 BATCH = 32
 READERS = min(8, os.cpu_count() or 1)  # each may hold one decoded photograph
 
@@ -36,14 +37,13 @@ class Judgement:
     cam: str = ""  # the overlay's file
 
 
-def predict(
-    model: str | os.PathLike, images: Iterable[str | os.PathLike], cam: str | os.PathLike | None = None
-) -> pd.DataFrame:
+def predict(model: str | os.PathLike, images: Names, cam: str | os.PathLike | None = None) -> pd.DataFrame:
     """Judge image files.
 
     Args:
         model: the key of a stored classifier run, its folder, or a file made by `python -m fmlib export`.
-        images: image files, of animated ones the first frame is judged; and folders, with all that is in them.
+        images: image files, of animated ones the first frame is judged; and folders, with all that is in them; several
+            or a single one.
         cam: folder for overlays that show which pixels spoke for the label; None draws none.
 
     Returns:
@@ -58,9 +58,7 @@ def predict(
     return pd.DataFrame(rows, columns=[field.name for field in fields(Judgement)])
 
 
-def judged(
-    trained: Trained, images: Iterable[str | os.PathLike], cam: str | os.PathLike | None = None
-) -> Iterator[Judgement]:
+def judged(trained: Trained, images: Names, cam: str | os.PathLike | None = None) -> Iterator[Judgement]:
     """Yield what the classifier says of each file, as in `predict`; only a batch of them is held at a time."""
     folder = None if cam is None else Path(cam)
     if folder:
@@ -72,7 +70,7 @@ def judged(
             yield from _judge(trained, read, folder)
 
 
-def files(images: Iterable[str | os.PathLike], besides: Path | None = None) -> Iterator[tuple[Path, str]]:
+def files(images: Names, besides: Path | None = None) -> Iterator[tuple[str, str]]:
     """Every file named, and every visible one below a folder named, with an error where it is not to be opened.
 
     Links inside a folder are followed to files of that folder and nowhere else; the folder `besides` is not entered.
@@ -80,46 +78,67 @@ def files(images: Iterable[str | os.PathLike], besides: Path | None = None) -> I
     Raises:
         UsageError: a folder named is `besides` itself.
     """
-    for path in map(Path, images):
-        if not path.is_dir():
-            yield path, ""
-            continue
-        if besides is not None and besides.samefile(path):
+    for name in map(os.fspath, [images] if isinstance(images, str | os.PathLike) else images):
+        path = Path(name)
+        if not name:
+            yield name, "an empty name"
+        elif not os.path.isdir(path):
+            yield str(path), ""
+        elif _same(path, besides):
             raise UsageError(
                 f"{str(path)!r} cannot hold both the photographs and the overlays; name another folder"
             )
-        yield from _below(path, besides)
+        else:
+            yield from _below(path, besides)
 
 
-def _below(folder: Path, besides: Path | None) -> Iterator[tuple[Path, str]]:
-    root, problems, empty = os.path.realpath(folder), [], True
+def _same(folder: Path, besides: Path | None) -> bool:
+    """Whether a folder is `besides`; one that is gone or cannot be reached is not."""
+    try:
+        return besides is not None and besides.samefile(folder)
+    except OSError:
+        return False
+
+
+def _below(folder: Path, besides: Path | None) -> Iterator[tuple[str, str]]:
+    problems, empty = [], True
     for place, folders, names in os.walk(folder, onerror=problems.append):
         inner = (name for name in sorted(folders) if not name.startswith("."))
-        folders[:] = [name for name in inner if besides is None or not besides.samefile(Path(place, name))]
+        folders[:] = [name for name in inner if not _same(Path(place, name), besides)]
         for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
-            outside = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root)
-            yield path, "a link that leads out of the folder" if outside else ""
+            yield str(path), _refusal(path, folder)
             empty = False
-    yield from ((Path(error.filename), f"cannot be read: {error.strerror}") for error in problems)
+    yield from ((error.filename, f"cannot be read: {error.strerror}") for error in problems)
     if empty and not problems:
-        yield folder, "a folder without files"
+        yield str(folder), "a folder without files"
+
+
+def _refusal(path: Path, folder: Path) -> str:
+    """Why a file of a folder is not to be opened, or nothing."""
+    if not os.path.islink(path):
+        return ""
+    try:
+        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if inside else "a link that leads out of the folder"
 
 
 @dataclass(frozen=True)
 class _Read:
     """A file's pixels, uint8 side side 3; the photograph itself, smaller, if an overlay is wanted; or an error."""
 
-    path: Path
+    path: str
     error: str = ""
     pixels: np.ndarray | None = None
     photograph: Image.Image | None = None
 
 
-def _read(path: Path, error: str, side: int, keep: bool) -> _Read:
+def _read(path: str, error: str, side: int, keep: bool) -> _Read:
     if error:
         return _Read(path, error)
     try:
-        image = pictures.open_rgb(io.BytesIO(pictures.read_bytes(path)))
+        image = pictures.open_rgb(io.BytesIO(pictures.read_bytes(Path(path))))
     except pictures.UnreadableError as reason:
         return _Read(path, str(reason))
     return _Read(path, "", squared(image, side), overlay.reduced(image) if keep else None)
@@ -127,7 +146,7 @@ def _read(path: Path, error: str, side: int, keep: bool) -> _Read:
 
 def _judge(trained: Trained, read: list[_Read], folder: Path | None) -> list[Judgement]:
     answers = iter(_answers(trained, [file for file in read if not file.error], folder))
-    return [Judgement(str(file.path), error=file.error) if file.error else next(answers) for file in read]
+    return [Judgement(file.path, error=file.error) if file.error else next(answers) for file in read]
 
 
 def _answers(trained: Trained, usable: list[_Read], folder: Path | None) -> list[Judgement]:
@@ -139,8 +158,10 @@ def _answers(trained: Trained, usable: list[_Read], folder: Path | None) -> list
     probability = calibration.calibrated(logits[:, 1] - logits[:, 0], trained.temperature)
     answers = []
     for row, (file, p) in enumerate(zip(usable, probability, strict=True)):
-        drawn = "" if maps is None else str(overlay.write(maps[row], file.photograph, file.path, folder))
-        answers.append(Judgement(str(file.path), CLASSES[int(p >= 0.5)], float(p), cam=drawn))
+        drawn = (
+            "" if maps is None else str(overlay.write(maps[row], file.photograph, Path(file.path), folder))
+        )
+        answers.append(Judgement(file.path, CLASSES[int(p >= 0.5)], float(p), cam=drawn))
     return answers
 
 

@@ -262,6 +262,7 @@ def _train(config: RunConfig, partial: Path) -> None:
     store.write_json(partial / "config.json", meaning(config))
     seconds = history["seconds"].sum() + time.perf_counter() - clock
     facts = {"started": began, "seconds": seconds, "data": data.fingerprint, "images": len(train)}
+    facts |= {"dataset": data.name, "attributes": data.attributes}
     facts |= circumstances(config) | {"files": store.hashes(partial)}
     store.write_json(partial / store.RECORD, facts)
 

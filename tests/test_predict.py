@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import tracemalloc
 
 import numpy as np
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 
 import fmlib
 from fmlib import cli, modelfile, prediction, runs
-from fmlib.config import ClassifierConfig
+from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.errors import FmlibError, UsageError
 from fmlib.explain import Contrast, explainer
 
@@ -46,6 +47,24 @@ def printed(capsys, *arguments) -> tuple[int, list[dict], str]:
     status = cli.main([str(argument) for argument in arguments])
     out, err = capsys.readouterr()
     return status, list(csv.DictReader(io.StringIO(out))), err
+
+
+@pytest.fixture
+def close(monkeypatch):
+    """Close paths to everyone; permissions alone would not hold back root."""
+    closed = set()
+
+    def refusing(call):
+        def refuse(path, *arguments, **options):
+            if str(path) in closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *arguments, **options)
+
+        return refuse
+
+    for name in ("stat", "scandir", "readlink"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    return lambda path: closed.add(str(path))
 
 
 def test_files_are_judged_as_the_run_judges_its_own_images(run, tiny):
@@ -100,6 +119,46 @@ def test_a_link_to_itself_is_an_error_of_its_own(run, tmp_path, capsys):
     (tmp_path / "album" / "loop.png").symlink_to("loop.png")
     status, lines, err = printed(capsys, "predict", run.key, tmp_path / "album")
     assert status == 1 and not lines and "loop.png" in err
+
+
+def test_a_name_that_leads_nowhere_costs_nobody_else(run, tmp_path, capsys, close):
+    good, closed = [photograph(tmp_path / name) for name in ("one.png", "two.png")], tmp_path / "closed.png"
+    close(closed)
+    status, lines, err = printed(capsys, "predict", run.key, good[0], "x" * 300, closed, "", good[1])
+    assert status == 1 and [line["path"] for line in lines] == [str(path) for path in good]
+    assert "xxx: cannot be read: File name too long" in err
+    assert f"{closed}: no permission to read it" in err and "an empty name" in err
+    assert len(err.splitlines()) == 3
+
+
+def test_text_that_is_no_name_of_a_file_costs_nobody_else(run, tmp_path):
+    good = photograph(tmp_path / "photo.png")
+    table = fmlib.predict(run.key, [good, "a\0b", "\ud800", "", good])
+    assert table.path.tolist() == [str(good), "a\0b", "\ud800", "", str(good)]
+    assert (table.error == "").tolist() == [True, False, False, False, True]
+
+
+def test_what_is_closed_within_a_folder_costs_nobody_else(run, tmp_path, capsys, close):
+    good = photograph(tmp_path / "album" / "b.png")
+    (tmp_path / "album" / "a.png").symlink_to(tmp_path / "link")
+    (tmp_path / "link").symlink_to("nowhere")  # as /proc/1/cwd, of which only root may know where it leads
+    photograph(tmp_path / "album" / "closed" / "c.png")
+    close(tmp_path / "link")
+    close(tmp_path / "album" / "closed")
+    cams = tmp_path / "album" / "cams"
+    status, lines, err = printed(capsys, "predict", run.key, "--cam", cams, tmp_path / "album")
+    assert status == 1 and [line["path"] for line in lines] == [str(good)]
+    assert "a.png: cannot be read: Permission denied" in err
+    assert "closed: cannot be read: Permission denied" in err
+
+
+def test_one_file_or_folder_needs_no_list(run, tmp_path, monkeypatch):
+    photo = photograph(tmp_path / "p" / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    expected = fmlib.predict(run.key, [photo]).probability.tolist()
+    for one in (str(photo), photo, "p", tmp_path / "p"):
+        assert fmlib.predict(run.key, one).probability.tolist() == expected
+    assert fmlib.predict(run.key, "").error.tolist() == ["an empty name"]
 
 
 def test_names_that_are_no_text_and_names_with_commas_are_printed_as_they_are(run, tmp_path, capfdbinary):
@@ -157,6 +216,19 @@ def test_an_overlay_of_every_photograph_shows_the_map_of_its_label(run, tmp_path
     assert again == lines and len(list(cams.iterdir())) == 2
 
 
+def test_an_overlay_fits_the_longest_name_in_any_script(run, tmp_path):
+    photo = photograph(tmp_path / f"{'マ' * 83}.png")  # 253 of the 255 bytes that a name may have
+    drawn = fmlib.predict(run.key, [photo], tmp_path / "cams").cam[0]
+    assert Image.open(drawn).size == (60, 40)
+
+
+def test_overlays_of_photographs_one_pixel_high_or_wide(run, tmp_path):
+    sizes = {(900, 1): (640, 2), (1, 900): (2, 640), (1, 1): (2, 2)}
+    photos = [photograph(tmp_path / f"{number}.png", size) for number, size in enumerate(sizes)]
+    drawn = fmlib.predict(run.key, photos, tmp_path / "cams").cam
+    assert [Image.open(path).size for path in drawn] == list(sizes.values())
+
+
 def test_an_exported_file_judges_as_its_run_does(run, exported, tiny, home, tmp_path, monkeypatch):
     photos = [tiny.root / path for path in run.predictions.path.iloc[:4]]
     expected = fmlib.predict(run.key, photos)
@@ -167,7 +239,29 @@ def test_an_exported_file_judges_as_its_run_does(run, exported, tiny, home, tmp_
     card = exported.with_suffix(".md").read_text()
     assert metadata["card"] == card and json.loads(metadata["config"])["model"] == "resnet18"
     assert all(word in card for word in ("ResNet-18", "F1", "Limits", run.key, "random weights"))
+    assert "* Data set: synthetic\n" in card and "wears a mask properly: over nose and mouth." in card
     assert str(home) not in card + str(metadata)  # no place of this machine
+
+
+def test_a_card_names_the_folder_and_claims_no_more_than_was_labelled(home, tmp_path):
+    for name in ("WithMask", "WithoutMask"):
+        for seed in range(12):
+            photograph(tmp_path / "My faces" / name / f"{seed}.png", seed=seed + 100 * len(name))
+    data = DataConfig(str(tmp_path / "My faces"))
+    run = runs.get(ClassifierConfig(data=data, model="resnet18", side=32, epochs=1, batch_size=8))
+    card = modelfile.export(run.key, tmp_path / "model.safetensors").read_text()
+    assert "* Data set: My faces\n" in card and str(tmp_path) not in card
+    assert "wears a mask.\nHow a mask is worn was not labelled" in card and "properly" not in card
+
+
+def test_a_run_stored_before_data_sets_were_recorded_is_exported_without_the_name(run, tmp_path):
+    older = shutil.copytree(run.folder, tmp_path / run.key)
+    record = json.loads((older / "provenance.json").read_text())
+    assert (record.pop("dataset"), "wear" in record.pop("attributes")) == ("synthetic", True)
+    (older / "provenance.json").write_text(json.dumps(record))
+    card = modelfile.export(older, tmp_path / "model.safetensors").read_text()
+    assert "* Data set: its name was not recorded\n" in card and "properly" not in card
+    assert "how a mask is worn was not recorded" in card
 
 
 def test_export_from_the_command_line_names_what_it_wrote(run, tmp_path, capsys):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from fmlib.config import REPO
-from fmlib.data import pictures, sources
+from fmlib.data import audit, pictures, sources
 from fmlib.errors import FmlibError, UsageError
 
 SHARED = REPO.parent / "shared" / "data"
@@ -172,6 +172,34 @@ def test_external_folder_may_hold_one_class(tmp_path):
     assert (data.name, len(data)) == ("theirs", 2)
 
 
+@pytest.mark.parametrize("place", ["", "wrapping", "Train", "wrapping/Test"])
+def test_a_folder_of_pictures_beside_a_class_folder_is_listed_as_not_read(tmp_path, place):
+    folder = tmp_path / "set" / place
+    fill(folder / "with-mask", range(3))
+    fill(folder / "no_mask" / "deeper", [3])
+    data = sources.external(tmp_path / "set", progress=False)
+    assert len(data) == 3
+    (path, reason), *others = data.unreadable.to_numpy().tolist()
+    assert not others and data.root / path == folder / "no_mask"
+    assert "WithMask" in reason and "WithoutMask" in reason
+    assert f"unreadable: {path} ({reason})" in str(audit.of(data, progress=False))
+    with pytest.raises(UsageError, match=f"both classes are needed to train; {path}: pictures in it are not"):
+        sources.load(str(tmp_path / "set"), progress=False)
+
+
+@pytest.mark.parametrize("splits", [[], ["Train", "Test"]])
+def test_folders_that_are_no_class_of_pictures_are_not_listed(tmp_path, splits):
+    root, mine = both(tmp_path / "set", *splits), splits[0] if splits else ""
+    fill(root / "samples" if splits else root / ".samples", range(900, 903))
+    fill(tmp_path / "elsewhere", range(903, 906))
+    (root / mine / "link").symlink_to(tmp_path / "elsewhere")
+    (root / mine / "hollow").mkdir()
+    for name in ("notes/read.txt", "__MACOSX/._0.png", "notes/.thumbnails/0.png", "notes/Thumbs.db"):
+        (root / mine / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / mine / name).touch()
+    assert sources.external(root, progress=False).unreadable.empty
+
+
 def test_sample_of_a_folder_takes_whole_groups(tmp_path):
     root = both(tmp_path / "set", each=20)
     for number in range(20):
@@ -274,6 +302,28 @@ def test_a_linked_class_or_split_folder_is_named(tmp_path):
         (root / name).symlink_to(tmp_path / "other" / name)
         listed = sources.external(root, progress=False).unreadable["path"].tolist()
         assert listed == ([name] if name != "Test" else ["Test/WithMask", "Test/WithoutMask"])
+
+
+def test_links_that_cannot_be_resolved_cost_nobody_else(tmp_path, monkeypatch):
+    root, closed = both(tmp_path / "set"), str(tmp_path / "closed")
+    links = [str(root / name) for name in ("a", "attributes.csv", "WithMask/a.png")]
+    for link in links:
+        os.symlink(closed, link)
+    os.symlink("nowhere", closed)  # as /proc/1/cwd, of which only root may know where it leads
+
+    def refusing(call, paths):
+        def refuse(path, *arguments, **options):
+            if str(path) in paths and options.get("follow_symlinks", True):
+                raise PermissionError(13, "Permission denied", str(path))
+            return call(path, *arguments, **options)
+
+        return refuse
+
+    monkeypatch.setattr(os, "stat", refusing(os.stat, links))
+    monkeypatch.setattr(os, "readlink", refusing(os.readlink, [closed]))
+    data = sources.load(str(root), progress=False)
+    assert len(data) == 12
+    assert data.unreadable.to_numpy().tolist() == [["WithMask/a.png", "cannot be read: Permission denied"]]
 
 
 def test_the_folder_itself_may_be_a_link(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fmlib.data import pictures
 from fmlib.errors import UsageError
 
 CLASS_NAMES = {"withoutmask": 0, "withmask": 1}
@@ -21,6 +22,7 @@ SPLIT_NAMES = {
 CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 FOLLOW = "FMLIB_FOLLOW_LINKS"  # environment variable
 LINK = f"a link that leads out of the folder; it is followed with {FOLLOW}=1"
+STRANGER = "pictures in it are not read: class folders are called WithMask and WithoutMask"
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
 
@@ -79,7 +81,7 @@ def _existing(folder: Path) -> Path:
 def _children(folder: Path) -> list[Path]:
     try:
         return sorted(
-            child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")
+            child for child in folder.iterdir() if os.path.isdir(child) and not child.name.startswith(".")
         )
     except OSError:
         return []
@@ -98,11 +100,30 @@ def _class_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
 
 def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> Listing:
     listing = Listing(root)
+    for parent in sorted({folder.parent for folder, _, _ in places}):
+        listing.problems += [(relative(folder, root), STRANGER) for folder in _strangers(parent, within)]
     for folder, label, split in places:
         for path in _walk(folder, listing.problems, root, within):
             _add(listing, path, label, split)
     listing.files.sort(key=lambda file: file.path)
     return listing
+
+
+def _strangers(parent: Path, within: Path) -> Iterator[Path]:
+    """Folders of pictures beside class folders whose names tell no class."""
+    for folder in _children(parent):
+        named = key(folder.name) in CLASS_NAMES | SPLIT_NAMES
+        if not named and not outside(folder, within) and _holds_pictures(folder):
+            yield folder
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether the name of any visible file below `folder` is that of a picture."""
+    for _, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if any(_visible(name) and Path(name).suffix.lower() in pictures.suffixes() for name in files):
+            return True
+    return False
 
 
 def outside(path: str | Path, within: Path) -> bool:
@@ -117,10 +138,10 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[st
         problems.append((relative(error.filename, root), f"folder cannot be read: {error.strerror}"))
 
     def allowed(path: str) -> bool:
-        stays = not os.path.islink(path) or not outside(path, within)
-        if not stays:
-            problems.append((relative(path, root), LINK))
-        return stays
+        reason = _refusal(path, within)
+        if reason:
+            problems.append((relative(path, root), reason))
+        return not reason
 
     if outside(folder, within):
         problems.append((relative(folder, root), LINK))
@@ -135,6 +156,16 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[st
         visible = sorted(name for name in folders if not name.startswith("."))
         folders[:] = [name for name in visible if allowed(os.path.join(place, name))]
         yield from filter(allowed, (os.path.join(place, name) for name in sorted(files) if _visible(name)))
+
+
+def _refusal(path: str, within: Path) -> str:
+    """Why a file or folder is not to be opened, or nothing."""
+    if not os.path.islink(path):
+        return ""
+    try:
+        return LINK if outside(path, within) else ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _visible(name: str) -> bool:

@@ -3,6 +3,7 @@
 import io
 import stat
 from collections.abc import Iterator
+from functools import cache
 from math import ceil, sqrt
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,12 @@ Image.core.set_block_size(64 * 2**20)  # so large that malloc gives the memory o
 
 class UnreadableError(ValueError):
     """A file that is no usable picture; the message is the reason."""
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """What the names of pictures end in, as `.jpg`; a file is opened whatever its name."""
+    return frozenset(suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS)
 
 
 def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
@@ -125,7 +132,11 @@ def read_bytes(path: Path) -> bytes:
         if size > BYTE_LIMIT:
             raise UnreadableError(f"file of more than {BYTE_LIMIT // 2**20} MB")
         return path.read_bytes()
+    except UnreadableError:
+        raise
     except PermissionError:
         raise UnreadableError("no permission to read it") from None
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError:
+        raise UnreadableError("cannot be read: no file can have such a name") from None

@@ -115,8 +115,7 @@ def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Datas
     listing = folders.find(folder)
     table, unreadable = manifest.read(listing, progress)
     if table.empty:
-        detail = "".join(f"; {row.path}: {row.reason}" for row in unreadable.head(3).itertuples())
-        raise UsageError(f"no readable image in {str(folder)!r}{detail}")
+        raise UsageError(f"no readable image in {str(folder)!r}{_listed(unreadable)}")
     table, attributes = _with_attributes(table, listing.root)
     table["key"] = groups.keys(table)
     pairs = groups.twins(table)
@@ -127,10 +126,15 @@ def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Datas
     return Dataset(name, listing.root, table, unreadable, _fingerprint(table), sheet, attributes)
 
 
+def _listed(unreadable: pd.DataFrame) -> str:
+    """The first unreadable files and folders, as the end of a sentence."""
+    return "".join(f"; {row.path}: {row.reason}" for row in unreadable.head(3).itertuples())
+
+
 def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
     """Join `attributes.csv` (path, ...) where the source wrote one."""
     path = root / "attributes.csv"
-    if not path.is_file() or folders.outside(path, root):
+    if not os.path.isfile(path) or folders.outside(path, root):
         return table, []
     try:
         known = pd.read_csv(path, keep_default_na=False)
@@ -162,7 +166,10 @@ def _checked(dataset: Dataset) -> Dataset:
     for label, name in enumerate(CLASSES):
         origins = table.loc[table["label"] == label, "group"].nunique()
         if not origins:
-            raise UsageError(f"{str(dataset.root)!r} holds no image {name}; both classes are needed to train")
+            unread = dataset.unreadable[dataset.unreadable["reason"] == folders.STRANGER]
+            raise UsageError(
+                f"{str(dataset.root)!r} holds no image {name}; both classes are needed to train{_listed(unread)}"
+            )
         if origins < 3:
             raise UsageError(
                 f"{str(dataset.root)!r} holds images {name} of only {origins} origins; "
