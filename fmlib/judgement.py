@@ -1,11 +1,14 @@
 """What the metrics stage may say: every sentence follows from measured values and their intervals."""
 
+from pathlib import PurePosixPath
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from fmlib import comparison, metrics
 from fmlib.figures.style import counted, label, with_interval
+from fmlib.text import name
 
 
 def aligned(
@@ -52,6 +55,22 @@ def readable(summary: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     frame = pd.DataFrame({**names, "view": part["view"].map(label), "text": text})
     columns = list(dict.fromkeys(frame["view"]))
     return frame.pivot(index=[*names], columns="view", values="text")[columns]
+
+
+def unread_sentence(external: dict, shown: int = 3) -> str:
+    """How many files and folders of the external sets were not read, and why the first of them; "" if all were.
+
+    Args:
+        external: name -> data set.
+    """
+    lines = []
+    for title, data in external.items():
+        if len(data.unreadable):
+            first = data.unreadable.head(shown).itertuples()
+            why = "; ".join(f"{name(PurePosixPath(row.path).name)}: {row.reason}" for row in first)
+            lines.append(f"* {len(data.unreadable):,} of {title} (all with `python -m fmlib audit`): {why}.")
+    told = "Files and folders that were not read, and of which nothing is said:"
+    return "\n".join([told, "", *lines]) if lines else ""
 
 
 def ranking_sentence(ranking: pd.DataFrame, metric: str = "f1") -> str:

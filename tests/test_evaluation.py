@@ -140,3 +140,11 @@ def test_nothing_is_said_of_kinds_that_are_not_known():
         seen([0.1] * 4), SimpleNamespace(manifest=pd.DataFrame({"path": []}), attributes=[])
     )
     assert judgement.kinds_sentence(empty, "alexnet", 0.5).startswith("Nothing is known")
+
+
+def test_what_was_not_read_of_external_sets_is_told_with_the_reason_and_names_mean_nothing_to_markdown():
+    unread = pd.DataFrame({"path": ["a/`x`.jpg", "no_mask"], "reason": ["cut short", "no such class"]})
+    sets = {"street": SimpleNamespace(unreadable=unread), "home": SimpleNamespace(unreadable=unread[:0])}
+    text = judgement.unread_sentence(sets)
+    assert "2 of street" in text and "_x_.jpg: cut short; no_mask: no such class." in text
+    assert "home" not in text and judgement.unread_sentence({"home": sets["home"]}) == ""
