@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from safetensors import safe_open
 
 from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import home
-from fmlib.errors import FmlibError
+from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_bytes, write_text
+from fmlib.fingerprints import digest
 
 RECORD = "provenance.json"  # written last; it names the other files and their hashes
 LEFTOVERS = {".partial": "unfinished", ".damaged": "damaged"}  # endings of folders beside the runs
@@ -173,20 +175,36 @@ def remove(key: str) -> None:
     shutil.rmtree(find(key))
 
 
-def prune(keep: list[str] | None = None) -> pd.DataFrame:
+def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:
     """Delete what no call comes back to, and return the rows of `table()` that are gone.
 
     Args:
-        keep: keys of the runs to keep, such as the column `run` of a results.csv; None keeps every finished run and
-            deletes damaged and unfinished ones only. A run that is in training now is left alone.
+        keep: keys of the runs to keep, such as the column `run` of a results.csv; the autoencoders that these were made
+            with are kept too. None keeps every finished run and deletes damaged and unfinished ones only. A run that
+            is in training now is left alone.
+
+    Raises:
+        UsageError: `keep` is a single text, whose letters are no keys.
     """
+    if isinstance(keep, str):
+        raise UsageError(f"keep takes a list of keys: keep=[{keep!r}]")
+    found = [(folder, _row(folder)) for folder in _folders()]
+    finished = [row for _, row in found if row["state"] == "finished"]
+    kept = {row["key"] for row in finished} if keep is None else _with_autoencoders(finished, set(keep))
     gone = []
-    for folder in _folders():
-        row = _row(folder)
-        wanted = row["state"] == "finished" and (keep is None or row["key"] in keep)
+    for folder, row in found:
+        wanted = row["state"] == "finished" and row["key"] in kept
         if not wanted and _deleted(folder):
             gone.append(row)
     return pd.DataFrame(gone)
+
+
+def _with_autoencoders(finished: list[dict], keys: set[str]) -> set[str]:
+    """Return the keys and those of the autoencoders that these runs generate images with or start from."""
+    kept = [row for row in finished if row["key"] in keys]
+    described = [row.get("start") for row in kept]
+    described += [row["generated"]["autoencoder"] for row in kept if row.get("generated")]
+    return keys | {digest(description) for description in described if description}
 
 
 def _deleted(folder: Path) -> bool:

@@ -17,8 +17,8 @@ from conftest import share_images
 from filelock import FileLock
 
 from fmlib import checkpoints, files, runs, store, training
-from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
-from fmlib.errors import FmlibError
+from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig, Generated
+from fmlib.errors import FmlibError, UsageError
 
 
 @pytest.fixture
@@ -216,3 +216,24 @@ def test_pruning_keeps_what_is_named_and_what_is_in_training(run, config):
         assert set(runs.prune(keep=[run.key]).key) == {other.key}
     assert set(runs.prune(keep=[run.key]).key) == {"two"} and len(runs.prune()) == 0
     assert runs.get(config).key == run.key and set(runs.table().key) == {run.key}
+
+
+def test_pruning_takes_a_column_of_a_results_file_and_no_single_text(run, config):
+    other = runs.get(replace(config, epochs=1))
+    column = pd.DataFrame({"run": [run.key, None, run.key], "value": [0.5, 1.0, 0.2]}).run
+    assert set(runs.prune(keep=column).key) == {other.key}
+    assert set(runs.table().key) == {run.key}
+    with pytest.raises(UsageError, match="list of keys"):
+        runs.prune(keep=run.key)
+    assert set(runs.table().key) == {run.key}
+
+
+def test_pruning_keeps_the_autoencoders_that_kept_classifiers_were_made_with(run, config, tiny_config):
+    common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
+    vae = AutoencoderConfig(**common, model="vae", latent=8)
+    other = runs.get(replace(config, epochs=1))
+    started = runs.get(ClassifierConfig(**common, model="dae-encoder", start=config))
+    mixed = runs.get(ClassifierConfig(**common, model="dae-encoder", generated=Generated(autoencoder=vae)))
+    assert set(runs.prune(keep=[started.key, mixed.key]).key) == {other.key}
+    assert set(runs.table().key) == {started.key, mixed.key, run.key, runs.place(vae).name}
+    assert set(runs.prune(keep=[started.key]).key) == {mixed.key, runs.place(vae).name}
