@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import BadZipFile, ZipFile
+from zlib import error as ZlibError
 
 import torch
 from safetensors import SafetensorError
@@ -17,13 +19,16 @@ WRITING = 1e9  # bytes per second, assumed until the first checkpoint has been t
 # what reading a truncated, foreign or misshapen file raises
 DAMAGE = (
     AttributeError,
+    BadZipFile,
     EOFError,
     KeyError,
+    OverflowError,
     RuntimeError,
     SafetensorError,
     TypeError,
     ValueError,
     UnpicklingError,
+    ZlibError,
 )
 
 
@@ -39,6 +44,14 @@ def damage(path: Path) -> Iterator[None]:
     except DAMAGE as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DamagedError(f"{path.name} is damaged: {reason}") from error
+
+
+def compare_checksums(path: Path) -> None:
+    """Raise DamagedError if a part of what `torch.save` wrote is not what was written; `torch.load` does not look."""
+    with ZipFile(path) as archive:
+        part = archive.testzip()
+    if part is not None:
+        raise DamagedError(f"{path.name} is damaged: {part} is not what was written")
 
 
 def size(state: object) -> int:
@@ -86,5 +99,7 @@ class Checkpoint:
         """
         if not self.path.exists():
             return None
-        with damage(self.path):  # weights_only: a pickle that would run code is refused
+        with damage(self.path):
+            compare_checksums(self.path)
+            # weights_only: a pickle that would run code is refused
             return torch.load(self.path, map_location=device, weights_only=True)

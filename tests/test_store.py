@@ -1,5 +1,6 @@
 """What is damaged is set aside and made again; a full disk is named; runs are listed, compared and pruned."""
 
+import contextlib
 import errno
 import json
 import os
@@ -54,6 +55,12 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def zero(path: Path) -> None:
+    """Lose a block of the disk from the middle."""
+    content, middle = path.read_bytes(), path.stat().st_size // 2
+    path.write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
+
+
 def misshape(path: Path) -> None:
     state = safetensors.torch.load_file(path)
     path.write_bytes(safetensors.torch.save({name: value.flatten()[:1] for name, value in state.items()}))
@@ -86,7 +93,7 @@ def test_a_damaged_run_is_set_aside_with_a_message_and_made_again(run, config, c
     assert (again.folder / "weights.safetensors").read_bytes() == expected
 
 
-@pytest.mark.parametrize("harm", [truncate, explode])
+@pytest.mark.parametrize("harm", [truncate, zero, explode])
 def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(run, config, capfd, harm, monkeypatch):
     monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
     other = replace(config, seed=1)
@@ -98,6 +105,21 @@ def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(run, config, capf
     harm(runs.place(other).with_suffix(".partial") / training.CHECKPOINT)
     assert len(runs.get(other).history) == 2
     assert "checkpoint.pt is damaged" in capfd.readouterr().err
+
+
+def test_a_checkpoint_with_any_block_lost_is_refused_or_read_as_it_was(tmp_path):
+    checkpoint = checkpoints.Checkpoint(tmp_path / "checkpoint.pt")
+    state = {"weights": torch.arange(1, 65.0), "history": [{"epoch": 1, "loss": 0.5}]}
+    checkpoint.write(state)
+    content, read = checkpoint.path.read_bytes(), 0
+    for start in range(0, len(content), 8):
+        checkpoint.path.write_bytes(content[:start] + bytes(16) + content[start + 16 :])
+        with contextlib.suppress(checkpoints.DamagedError):
+            found = checkpoint.read(torch.device("cpu"))
+            assert torch.equal(found["weights"], state["weights"]) and found["history"] == state["history"]
+            read += 1
+    # the rest is padding
+    assert read < 0.5 * len(content) / 8
 
 
 def test_weights_spoilt_after_they_were_found_are_refused_by_name(run):
