@@ -30,6 +30,8 @@ DAMAGE = (
     UnpicklingError,
     ZlibError,
 )
+# in the messages of torch's RuntimeErrors, also of those that its load_state_dict sums up
+NO_MEMORY = ("allocate memory", "out of memory", "not enough memory")
 
 
 class DamagedError(FmlibError):
@@ -38,12 +40,22 @@ class DamagedError(FmlibError):
 
 @contextmanager
 def damage(path: Path) -> Iterator[None]:
-    """Turn what reading a damaged file raises into DamagedError."""
+    """Turn what reading a damaged file raises into DamagedError; a lack of memory or a failing GPU is no damage."""
     try:
         yield
     except DAMAGE as error:
+        if _of_the_machine(error):
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise DamagedError(f"{path.name} is damaged: {reason}") from error
+
+
+def _of_the_machine(error: Exception) -> bool:
+    """Whether an error says that memory ran out or that an accelerator failed, whatever was read."""
+    if isinstance(error, torch.OutOfMemoryError | torch.AcceleratorError):
+        return True
+    message = str(error).lower()
+    return any(words in message for words in NO_MEMORY)
 
 
 def compare_checksums(path: Path) -> None:

@@ -93,17 +93,21 @@ def test_a_damaged_run_is_set_aside_with_a_message_and_made_again(run, config, c
     assert (again.folder / "weights.safetensors").read_bytes() == expected
 
 
-@pytest.mark.parametrize("harm", [truncate, zero, explode])
-def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(run, config, capfd, harm, monkeypatch):
+@pytest.fixture
+def interrupted(config, own_home, monkeypatch):
+    """The configuration of a run whose training stopped after its first epoch."""
     monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
-    other = replace(config, seed=1)
-    keep = training.Fit._keep
-    monkeypatch.setattr(training.Fit, "_keep", lambda self, row: (keep(self, row), 1 / 0))
-    with pytest.raises(ZeroDivisionError):
+    other, keep = replace(config, seed=1), training.Fit._keep
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(training.Fit, "_keep", lambda self, row: (keep(self, row), 1 / 0))
         runs.get(other)
-    monkeypatch.setattr(training.Fit, "_keep", keep)
-    harm(runs.place(other).with_suffix(".partial") / training.CHECKPOINT)
-    assert len(runs.get(other).history) == 2
+    return other
+
+
+@pytest.mark.parametrize("harm", [truncate, zero, explode])
+def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(interrupted, capfd, harm):
+    harm(runs.place(interrupted).with_suffix(".partial") / training.CHECKPOINT)
+    assert len(runs.get(interrupted).history) == 2
     assert "checkpoint.pt is damaged" in capfd.readouterr().err
 
 
@@ -120,6 +124,31 @@ def test_a_checkpoint_with_any_block_lost_is_refused_or_read_as_it_was(tmp_path)
             read += 1
     # the rest is padding
     assert read < 0.5 * len(content) / 8
+
+
+def no_memory_on_the_gpu(*args, **settings):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def no_memory_on_the_cpu(*args, **settings):
+    torch.empty(2**50)
+
+
+def no_memory_in_a_network(*args, **settings):
+    layer = torch.nn.Linear(1, 1)
+    layer.weight.copy_ = no_memory_on_the_gpu
+    layer.load_state_dict(layer.state_dict())
+
+
+@pytest.mark.parametrize("lack", [no_memory_on_the_gpu, no_memory_on_the_cpu, no_memory_in_a_network])
+def test_a_lack_of_memory_is_no_damage_and_costs_no_progress(interrupted, lack, monkeypatch):
+    checkpoint = runs.place(interrupted).with_suffix(".partial") / training.CHECKPOINT
+    written = checkpoint.read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="memory"):
+        patch.setattr(torch, "load", lack)
+        runs.get(interrupted)
+    assert checkpoint.read_bytes() == written
+    assert len(runs.get(interrupted).history) == 2 and set(runs.table().state) == {"finished"}
 
 
 def test_weights_spoilt_after_they_were_found_are_refused_by_name(run):
