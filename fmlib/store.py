@@ -50,6 +50,22 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"group": str, "path": str}, encoding_errors="surrogateescape")
 
 
+def holds(path: Path, images: pd.Series) -> bool:
+    """Whether a run's table with a row for each of these images is stored, as far as its rows tell undamaged."""
+    if not path.exists():
+        return False
+    try:
+        with damage(path):
+            if not path.read_bytes().endswith(b"\n"):
+                raise DamagedError(f"{path.name} is damaged: it ends within a row")
+            if read_table(path)["path"].to_list() != images.to_list():
+                raise DamagedError(f"{path.name} is damaged: it holds other images")
+    except DamagedError as error:
+        print(f"run {path.parent.name}: {error}; it is computed again", file=sys.stderr)
+        return False
+    return True
+
+
 def hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of a finished run's files, by name."""
     kept = (path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".csv", ".safetensors"})
