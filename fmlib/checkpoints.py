@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
+from tokenize import TokenError
 from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError
 
@@ -25,6 +26,7 @@ DAMAGE = (
     OverflowError,
     RuntimeError,
     SafetensorError,
+    TokenError,
     TypeError,
     ValueError,
     UnpicklingError,
