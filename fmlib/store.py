@@ -85,11 +85,11 @@ def _hash_of(path: Path, size: int, changed: int) -> str:
 
 def fault(folder: Path) -> str | None:
     """Return why a run cannot be loaded, None if it can."""
-    if not folder.is_dir():
-        return "it is not stored"
     try:
+        if not folder.is_dir():
+            return "it is not stored"
         check(folder)
-    except DamagedError as error:
+    except (DamagedError, OSError) as error:
         return str(error)
     return None
 
@@ -132,24 +132,43 @@ def table() -> pd.DataFrame:
     State is "finished", "unfinished" (interrupted, or in training now) or "damaged"; of the latter two only the key
     and the size are known.
     """
-    rows = [_row(folder) for folder in _folders()]
+    rows = list(_rows().values())
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["key", "state", "megabytes"])
 
 
-def _folders() -> list[Path]:
-    return [folder for folder in sorted(shelf().glob("*")) if folder.is_dir()]
+def _rows() -> dict[Path, dict]:
+    """Return every folder of the store and its row, without folders that go while they are read."""
+    rows = {folder: _row(folder) for folder in sorted(shelf().glob("*")) if folder.is_dir()}
+    return {folder: row for folder, row in rows.items() if row}
 
 
-def _row(folder: Path) -> dict:
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    row = {"key": folder.stem, "state": LEFTOVERS.get(folder.suffix, "finished"), "megabytes": size}
-    if row["state"] != "finished":
-        return row
+def _row(folder: Path) -> dict | None:
+    """Return a folder's row of the table, None if another process has moved or deleted it meanwhile."""
+    row = {
+        "key": folder.stem,
+        "state": LEFTOVERS.get(folder.suffix, "finished"),
+        "megabytes": _bytes(folder) / 1e6,
+    }
+    if row["state"] == "finished":
+        row |= _described(folder)
+    return row if folder.is_dir() else None
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file or of a folder's files, 0 if it is gone."""
+    try:
+        return sum(map(_bytes, path.iterdir())) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _described(folder: Path) -> dict:
+    """Return what the files of a finished run say in its row."""
     try:
         config, record = read_json(folder / "config.json"), read_json(folder / RECORD)
     except (DamagedError, OSError):
-        return row | {"state": "damaged"}
-    return row | config | {name: record.get(name) for name in ("started", "seconds", "precision", "commit")}
+        return {"state": "damaged"}
+    return config | {name: record.get(name) for name in ("started", "seconds", "precision", "commit")}
 
 
 def compare(*keys: str) -> pd.DataFrame:
@@ -187,8 +206,12 @@ def find(key: str) -> Path:
 
 
 def remove(key: str) -> None:
-    """Delete the stored run `key`."""
-    shutil.rmtree(find(key))
+    """Delete the stored run `key`; raise FmlibError if there is none, or if it is in training now."""
+    try:
+        with _unused(find(key)):
+            shutil.rmtree(find(key))
+    except Timeout as error:
+        raise FmlibError(f"run {key} is in training now; remove it when that has ended") from error
 
 
 def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:
@@ -204,13 +227,13 @@ def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:
     """
     if isinstance(keep, str):
         raise UsageError(f"keep takes a list of keys: keep=[{keep!r}]")
-    found = [(folder, _row(folder)) for folder in _folders()]
-    finished = [row for _, row in found if row["state"] == "finished"]
+    rows = _rows()
+    finished = [row for row in rows.values() if row["state"] == "finished"]
     kept = {row["key"] for row in finished} if keep is None else _with_autoencoders(finished, set(keep))
     gone = []
-    for folder, row in found:
+    for folder, row in rows.items():
         wanted = row["state"] == "finished" and row["key"] in kept
-        if not wanted and _deleted(folder):
+        if not wanted and _deleted(folder, row["state"]):
             gone.append(row)
     return pd.DataFrame(gone)
 
@@ -223,11 +246,19 @@ def _with_autoencoders(finished: list[dict], keys: set[str]) -> set[str]:
     return keys | {digest(description) for description in described if description}
 
 
-def _deleted(folder: Path) -> bool:
-    """Delete a folder unless a training holds its run; return whether that was done."""
+def _deleted(folder: Path, state: str) -> bool:
+    """Delete a folder if it is still in this state and no training holds its run; return whether that was done."""
     try:
-        with FileLock(shelf() / f"{folder.stem}.lock", timeout=0):
-            shutil.rmtree(folder)
-            return True
+        with _unused(folder):
+            row = _row(folder)
+            unchanged = row is not None and row["state"] == state
+            if unchanged:
+                shutil.rmtree(folder)
+            return unchanged
     except Timeout:
         return False
+
+
+def _unused(folder: Path) -> FileLock:
+    """Return the lock of a folder's run, to be held while it is deleted; entering raises Timeout if it is held."""
+    return FileLock(shelf() / f"{folder.stem}.lock", timeout=0)

@@ -288,3 +288,72 @@ def test_pruning_keeps_the_autoencoders_that_kept_classifiers_were_made_with(run
     assert set(runs.prune(keep=[started.key, mixed.key]).key) == {other.key}
     assert set(runs.table().key) == {started.key, mixed.key, run.key, runs.place(vae).name}
     assert set(runs.prune(keep=[started.key]).key) == {mixed.key, runs.place(vae).name}
+
+
+def at_the_lock(monkeypatch, act) -> None:
+    """Have another process act between the listing of the store and the taking of a run's lock."""
+    monkeypatch.setattr(store, "FileLock", lambda path, **settings: (act(), FileLock(path, **settings))[1])
+
+
+def test_the_store_is_listed_while_files_and_folders_of_it_go(run, monkeypatch):
+    shelf, row = run.folder.parent, store._row
+    for name in ("one.partial", "two.partial", "three"):
+        (shelf / name).mkdir()
+    # as a file that was listed and is gone when its size is asked for
+    (shelf / "two.partial" / "checkpoint.partial").symlink_to("nowhere")
+    (shelf / "two.partial" / "begun").write_text("1000 bytes".ljust(1000))
+
+    def going(folder):
+        if folder.name in ("one.partial", "three"):
+            folder.rename(folder.with_suffix(".elsewhere"))
+        return row(folder)
+
+    monkeypatch.setattr(store, "_row", going)
+    table = runs.table().set_index("key")
+    assert set(table.index) == {"two", run.key} and table.megabytes["two"] == 0.001
+    assert table.state[run.key] == "finished"
+
+
+def test_pruning_spares_a_run_that_was_finished_or_mended_meanwhile(run, config, monkeypatch):
+    partial = run.folder.with_suffix(".partial")
+    run.folder.rename(partial)
+    with monkeypatch.context() as patch:
+        at_the_lock(patch, lambda: partial.rename(run.folder))
+        assert len(runs.prune()) == 0
+    written = (run.folder / "config.json").read_bytes()
+    truncate(run.folder / "config.json")
+    with monkeypatch.context() as patch:
+        at_the_lock(patch, lambda: (run.folder / "config.json").write_bytes(written))
+        assert len(runs.prune()) == 0
+    assert store.fault(run.folder) is None and set(runs.table().state) == {"finished"}
+
+
+def test_a_run_in_training_or_gone_meanwhile_is_not_removed(run, monkeypatch):
+    with FileLock(run.folder.with_suffix(".lock")), pytest.raises(FmlibError, match="in training"):
+        runs.remove(run.key)
+    assert store.fault(run.folder) is None
+    at_the_lock(monkeypatch, lambda: shutil.rmtree(run.folder))
+    with pytest.raises(FmlibError, match="no run"):
+        runs.remove(run.key)
+
+
+def test_a_run_that_is_deleted_while_it_is_checked_is_made_again(run, config, monkeypatch):
+    expected, hashed = (run.folder / "weights.safetensors").read_bytes(), store._hash
+
+    def deleted_meanwhile(path):
+        if path.parent == run.folder:
+            shutil.rmtree(run.folder)
+        return hashed(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_hash", deleted_meanwhile)
+        assert (runs.get(config).folder / "weights.safetensors").read_bytes() == expected
+    assert store.fault(run.folder) is None
+
+
+def test_a_run_that_cannot_be_read_is_faulty_and_says_why(run, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(store, "_hash", forbidden)
+    assert "Permission denied" in store.fault(run.folder)
