@@ -129,11 +129,12 @@ class Run:
     def predict(self, data: Dataset) -> pd.DataFrame:
         """Return the predictions for every image of another data set, computed once."""
         path = self.folder / f"predictions-{data.fingerprint}.csv"
-        if not path.exists():
+        if not store.holds(path, data.manifest["path"]):
             rows = np.arange(len(data.manifest))
             table = _predictions(self.model(), self.config, data, rows)
             table.insert(2, "split", "external")
-            store.write_table(table, path)
+            with full_disk_named(store.shelf()):
+                store.write_table(table, path)
         return store.read_table(path)
 
 

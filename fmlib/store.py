@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from safetensors import safe_open
 
 from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import home
-from fmlib.errors import FmlibError
+from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_bytes, write_text
+from fmlib.fingerprints import digest
 
 RECORD = "provenance.json"  # written last; it names the other files and their hashes
 LEFTOVERS = {".partial": "unfinished", ".damaged": "damaged"}  # endings of folders beside the runs
@@ -48,6 +50,22 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"group": str, "path": str}, encoding_errors="surrogateescape")
 
 
+def holds(path: Path, images: pd.Series) -> bool:
+    """Whether a run's table with a row for each of these images is stored, as far as its rows tell undamaged."""
+    if not path.exists():
+        return False
+    try:
+        with damage(path):
+            if not path.read_bytes().endswith(b"\n"):
+                raise DamagedError(f"{path.name} is damaged: it ends within a row")
+            if read_table(path)["path"].to_list() != images.to_list():
+                raise DamagedError(f"{path.name} is damaged: it holds other images")
+    except DamagedError as error:
+        print(f"run {path.parent.name}: {error}; it is computed again", file=sys.stderr)
+        return False
+    return True
+
+
 def hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of a finished run's files, by name."""
     kept = (path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".csv", ".safetensors"})
@@ -67,11 +85,11 @@ def _hash_of(path: Path, size: int, changed: int) -> str:
 
 def fault(folder: Path) -> str | None:
     """Return why a run cannot be loaded, None if it can."""
-    if not folder.is_dir():
-        return "it is not stored"
     try:
+        if not folder.is_dir():
+            return "it is not stored"
         check(folder)
-    except DamagedError as error:
+    except (DamagedError, OSError) as error:
         return str(error)
     return None
 
@@ -114,24 +132,43 @@ def table() -> pd.DataFrame:
     State is "finished", "unfinished" (interrupted, or in training now) or "damaged"; of the latter two only the key
     and the size are known.
     """
-    rows = [_row(folder) for folder in _folders()]
+    rows = list(_rows().values())
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["key", "state", "megabytes"])
 
 
-def _folders() -> list[Path]:
-    return [folder for folder in sorted(shelf().glob("*")) if folder.is_dir()]
+def _rows() -> dict[Path, dict]:
+    """Return every folder of the store and its row, without folders that go while they are read."""
+    rows = {folder: _row(folder) for folder in sorted(shelf().glob("*")) if folder.is_dir()}
+    return {folder: row for folder, row in rows.items() if row}
 
 
-def _row(folder: Path) -> dict:
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    row = {"key": folder.stem, "state": LEFTOVERS.get(folder.suffix, "finished"), "megabytes": size}
-    if row["state"] != "finished":
-        return row
+def _row(folder: Path) -> dict | None:
+    """Return a folder's row of the table, None if another process has moved or deleted it meanwhile."""
+    row = {
+        "key": folder.stem,
+        "state": LEFTOVERS.get(folder.suffix, "finished"),
+        "megabytes": _bytes(folder) / 1e6,
+    }
+    if row["state"] == "finished":
+        row |= _described(folder)
+    return row if folder.is_dir() else None
+
+
+def _bytes(path: Path) -> int:
+    """Return the size of a file or of a folder's files, 0 if it is gone."""
+    try:
+        return sum(map(_bytes, path.iterdir())) if path.is_dir() else path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _described(folder: Path) -> dict:
+    """Return what the files of a finished run say in its row."""
     try:
         config, record = read_json(folder / "config.json"), read_json(folder / RECORD)
     except (DamagedError, OSError):
-        return row | {"state": "damaged"}
-    return row | config | {name: record.get(name) for name in ("started", "seconds", "precision", "commit")}
+        return {"state": "damaged"}
+    return config | {name: record.get(name) for name in ("started", "seconds", "precision", "commit")}
 
 
 def compare(*keys: str) -> pd.DataFrame:
@@ -169,31 +206,59 @@ def find(key: str) -> Path:
 
 
 def remove(key: str) -> None:
-    """Delete the stored run `key`."""
-    shutil.rmtree(find(key))
+    """Delete the stored run `key`; raise FmlibError if there is none, or if it is in training now."""
+    try:
+        with _unused(find(key)):
+            shutil.rmtree(find(key))
+    except Timeout as error:
+        raise FmlibError(f"run {key} is in training now; remove it when that has ended") from error
 
 
-def prune(keep: list[str] | None = None) -> pd.DataFrame:
+def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:
     """Delete what no call comes back to, and return the rows of `table()` that are gone.
 
     Args:
-        keep: keys of the runs to keep, such as the column `run` of a results.csv; None keeps every finished run and
-            deletes damaged and unfinished ones only. A run that is in training now is left alone.
+        keep: keys of the runs to keep, such as the column `run` of a results.csv; the autoencoders that these were made
+            with are kept too. None keeps every finished run and deletes damaged and unfinished ones only. A run that
+            is in training now is left alone.
+
+    Raises:
+        UsageError: `keep` is a single text, whose letters are no keys.
     """
+    if isinstance(keep, str):
+        raise UsageError(f"keep takes a list of keys: keep=[{keep!r}]")
+    rows = _rows()
+    finished = [row for row in rows.values() if row["state"] == "finished"]
+    kept = {row["key"] for row in finished} if keep is None else _with_autoencoders(finished, set(keep))
     gone = []
-    for folder in _folders():
-        row = _row(folder)
-        wanted = row["state"] == "finished" and (keep is None or row["key"] in keep)
-        if not wanted and _deleted(folder):
+    for folder, row in rows.items():
+        wanted = row["state"] == "finished" and row["key"] in kept
+        if not wanted and _deleted(folder, row["state"]):
             gone.append(row)
     return pd.DataFrame(gone)
 
 
-def _deleted(folder: Path) -> bool:
-    """Delete a folder unless a training holds its run; return whether that was done."""
+def _with_autoencoders(finished: list[dict], keys: set[str]) -> set[str]:
+    """Return the keys and those of the autoencoders that these runs generate images with or start from."""
+    kept = [row for row in finished if row["key"] in keys]
+    described = [row.get("start") for row in kept]
+    described += [row["generated"]["autoencoder"] for row in kept if row.get("generated")]
+    return keys | {digest(description) for description in described if description}
+
+
+def _deleted(folder: Path, state: str) -> bool:
+    """Delete a folder if it is still in this state and no training holds its run; return whether that was done."""
     try:
-        with FileLock(shelf() / f"{folder.stem}.lock", timeout=0):
-            shutil.rmtree(folder)
-            return True
+        with _unused(folder):
+            row = _row(folder)
+            unchanged = row is not None and row["state"] == state
+            if unchanged:
+                shutil.rmtree(folder)
+            return unchanged
     except Timeout:
         return False
+
+
+def _unused(folder: Path) -> FileLock:
+    """Return the lock of a folder's run, to be held while it is deleted; entering raises Timeout if it is held."""
+    return FileLock(shelf() / f"{folder.stem}.lock", timeout=0)

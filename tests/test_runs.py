@@ -1,6 +1,8 @@
 """A run is trained once, found again, and keyed by what can change it and nothing else."""
 
+import errno
 import multiprocessing
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 
 from fmlib import fingerprints, inputs, runs, store, tables
 from fmlib.config import ARCHITECTURES, AutoencoderConfig, ClassifierConfig, Generated
-from fmlib.errors import UsageError
+from fmlib.errors import FmlibError, UsageError
 
 
 @pytest.fixture
@@ -45,6 +47,39 @@ def test_the_stored_model_makes_the_stored_predictions(config, tiny):
     stored = run.predictions
     np.testing.assert_allclose(table.logit[stored.path], stored.logit, atol=1e-5)
     assert set(table.split) == {"external"} and not run.model().training
+
+
+@pytest.mark.parametrize("cut", [None, 2000, -4], ids=["empty", "in a row", "in the last number"])
+def test_damaged_predictions_of_another_set_are_computed_again_with_a_message(config, tiny, capfd, cut):
+    run = runs.get(config)
+    path, expected = run.folder / f"predictions-{tiny.fingerprint}.csv", run.predict(tiny)
+    path.write_bytes(path.read_bytes()[:cut] if cut else b"")
+    pd.testing.assert_frame_equal(run.predict(tiny), expected)
+    message = capfd.readouterr().err
+    assert run.key in message and path.name in message and "computed again" in message
+    stamp = path.stat().st_mtime_ns
+    run.predict(tiny)
+    assert path.stat().st_mtime_ns == stamp and "again" not in capfd.readouterr().err
+
+
+def test_predictions_of_other_images_are_not_believed(config, tiny):
+    run = runs.get(config)
+    path, expected = run.folder / f"predictions-{tiny.fingerprint}.csv", run.predict(tiny)
+    store.write_table(expected.iloc[:-1], path)
+    pd.testing.assert_frame_equal(run.predict(tiny), expected)
+
+
+def write_to_a_full_disk(source, target):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_named_where_another_set_is_predicted(config, tiny, monkeypatch):
+    run = runs.get(config)
+    (run.folder / f"predictions-{tiny.fingerprint}.csv").unlink(missing_ok=True)
+    with monkeypatch.context() as patch, pytest.raises(FmlibError, match=r"no space is left.*prune"):
+        patch.setattr(os, "replace", write_to_a_full_disk)
+        run.predict(tiny)
+    assert len(run.predict(tiny)) == len(tiny)
 
 
 def test_keys_follow_meaning(config, monkeypatch):

@@ -1,5 +1,6 @@
 """What is damaged is set aside and made again; a full disk is named; runs are listed, compared and pruned."""
 
+import contextlib
 import errno
 import json
 import os
@@ -17,8 +18,8 @@ from conftest import share_images
 from filelock import FileLock
 
 from fmlib import checkpoints, files, runs, store, training
-from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig
-from fmlib.errors import FmlibError
+from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig, Generated
+from fmlib.errors import FmlibError, UsageError
 
 
 @pytest.fixture
@@ -54,6 +55,12 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def zero(path: Path) -> None:
+    """Lose a block of the disk from the middle."""
+    content, middle = path.read_bytes(), path.stat().st_size // 2
+    path.write_bytes(content[:middle] + bytes(4096) + content[middle + 4096 :])
+
+
 def misshape(path: Path) -> None:
     state = safetensors.torch.load_file(path)
     path.write_bytes(safetensors.torch.save({name: value.flatten()[:1] for name, value in state.items()}))
@@ -86,18 +93,62 @@ def test_a_damaged_run_is_set_aside_with_a_message_and_made_again(run, config, c
     assert (again.folder / "weights.safetensors").read_bytes() == expected
 
 
-@pytest.mark.parametrize("harm", [truncate, explode])
-def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(run, config, capfd, harm, monkeypatch):
+@pytest.fixture
+def interrupted(config, own_home, monkeypatch):
+    """The configuration of a run whose training stopped after its first epoch."""
     monkeypatch.setattr(checkpoints, "SHARE", float("inf"))
-    other = replace(config, seed=1)
-    keep = training.Fit._keep
-    monkeypatch.setattr(training.Fit, "_keep", lambda self, row: (keep(self, row), 1 / 0))
-    with pytest.raises(ZeroDivisionError):
+    other, keep = replace(config, seed=1), training.Fit._keep
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(training.Fit, "_keep", lambda self, row: (keep(self, row), 1 / 0))
         runs.get(other)
-    monkeypatch.setattr(training.Fit, "_keep", keep)
-    harm(runs.place(other).with_suffix(".partial") / training.CHECKPOINT)
-    assert len(runs.get(other).history) == 2
+    return other
+
+
+@pytest.mark.parametrize("harm", [truncate, zero, explode])
+def test_a_damaged_checkpoint_is_set_aside_and_never_unpickled(interrupted, capfd, harm):
+    harm(runs.place(interrupted).with_suffix(".partial") / training.CHECKPOINT)
+    assert len(runs.get(interrupted).history) == 2
     assert "checkpoint.pt is damaged" in capfd.readouterr().err
+
+
+def test_a_checkpoint_with_any_block_lost_is_refused_or_read_as_it_was(tmp_path):
+    checkpoint = checkpoints.Checkpoint(tmp_path / "checkpoint.pt")
+    state = {"weights": torch.arange(1, 65.0), "history": [{"epoch": 1, "loss": 0.5}]}
+    checkpoint.write(state)
+    content, read = checkpoint.path.read_bytes(), 0
+    for start in range(0, len(content), 8):
+        checkpoint.path.write_bytes(content[:start] + bytes(16) + content[start + 16 :])
+        with contextlib.suppress(checkpoints.DamagedError):
+            found = checkpoint.read(torch.device("cpu"))
+            assert torch.equal(found["weights"], state["weights"]) and found["history"] == state["history"]
+            read += 1
+    # the rest is padding
+    assert read < 0.5 * len(content) / 8
+
+
+def no_memory_on_the_gpu(*args, **settings):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def no_memory_on_the_cpu(*args, **settings):
+    torch.empty(2**50)
+
+
+def no_memory_in_a_network(*args, **settings):
+    layer = torch.nn.Linear(1, 1)
+    layer.weight.copy_ = no_memory_on_the_gpu
+    layer.load_state_dict(layer.state_dict())
+
+
+@pytest.mark.parametrize("lack", [no_memory_on_the_gpu, no_memory_on_the_cpu, no_memory_in_a_network])
+def test_a_lack_of_memory_is_no_damage_and_costs_no_progress(interrupted, lack, monkeypatch):
+    checkpoint = runs.place(interrupted).with_suffix(".partial") / training.CHECKPOINT
+    written = checkpoint.read_bytes()
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="memory"):
+        patch.setattr(torch, "load", lack)
+        runs.get(interrupted)
+    assert checkpoint.read_bytes() == written
+    assert len(runs.get(interrupted).history) == 2 and set(runs.table().state) == {"finished"}
 
 
 def test_weights_spoilt_after_they_were_found_are_refused_by_name(run):
@@ -216,3 +267,93 @@ def test_pruning_keeps_what_is_named_and_what_is_in_training(run, config):
         assert set(runs.prune(keep=[run.key]).key) == {other.key}
     assert set(runs.prune(keep=[run.key]).key) == {"two"} and len(runs.prune()) == 0
     assert runs.get(config).key == run.key and set(runs.table().key) == {run.key}
+
+
+def test_pruning_takes_a_column_of_a_results_file_and_no_single_text(run, config):
+    other = runs.get(replace(config, epochs=1))
+    column = pd.DataFrame({"run": [run.key, None, run.key], "value": [0.5, 1.0, 0.2]}).run
+    assert set(runs.prune(keep=column).key) == {other.key}
+    assert set(runs.table().key) == {run.key}
+    with pytest.raises(UsageError, match="list of keys"):
+        runs.prune(keep=run.key)
+    assert set(runs.table().key) == {run.key}
+
+
+def test_pruning_keeps_the_autoencoders_that_kept_classifiers_were_made_with(run, config, tiny_config):
+    common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
+    vae = AutoencoderConfig(**common, model="vae", latent=8)
+    other = runs.get(replace(config, epochs=1))
+    started = runs.get(ClassifierConfig(**common, model="dae-encoder", start=config))
+    mixed = runs.get(ClassifierConfig(**common, model="dae-encoder", generated=Generated(autoencoder=vae)))
+    assert set(runs.prune(keep=[started.key, mixed.key]).key) == {other.key}
+    assert set(runs.table().key) == {started.key, mixed.key, run.key, runs.place(vae).name}
+    assert set(runs.prune(keep=[started.key]).key) == {mixed.key, runs.place(vae).name}
+
+
+def at_the_lock(monkeypatch, act) -> None:
+    """Have another process act between the listing of the store and the taking of a run's lock."""
+    monkeypatch.setattr(store, "FileLock", lambda path, **settings: (act(), FileLock(path, **settings))[1])
+
+
+def test_the_store_is_listed_while_files_and_folders_of_it_go(run, monkeypatch):
+    shelf, row = run.folder.parent, store._row
+    for name in ("one.partial", "two.partial", "three"):
+        (shelf / name).mkdir()
+    # as a file that was listed and is gone when its size is asked for
+    (shelf / "two.partial" / "checkpoint.partial").symlink_to("nowhere")
+    (shelf / "two.partial" / "begun").write_text("1000 bytes".ljust(1000))
+
+    def going(folder):
+        if folder.name in ("one.partial", "three"):
+            folder.rename(folder.with_suffix(".elsewhere"))
+        return row(folder)
+
+    monkeypatch.setattr(store, "_row", going)
+    table = runs.table().set_index("key")
+    assert set(table.index) == {"two", run.key} and table.megabytes["two"] == 0.001
+    assert table.state[run.key] == "finished"
+
+
+def test_pruning_spares_a_run_that_was_finished_or_mended_meanwhile(run, config, monkeypatch):
+    partial = run.folder.with_suffix(".partial")
+    run.folder.rename(partial)
+    with monkeypatch.context() as patch:
+        at_the_lock(patch, lambda: partial.rename(run.folder))
+        assert len(runs.prune()) == 0
+    written = (run.folder / "config.json").read_bytes()
+    truncate(run.folder / "config.json")
+    with monkeypatch.context() as patch:
+        at_the_lock(patch, lambda: (run.folder / "config.json").write_bytes(written))
+        assert len(runs.prune()) == 0
+    assert store.fault(run.folder) is None and set(runs.table().state) == {"finished"}
+
+
+def test_a_run_in_training_or_gone_meanwhile_is_not_removed(run, monkeypatch):
+    with FileLock(run.folder.with_suffix(".lock")), pytest.raises(FmlibError, match="in training"):
+        runs.remove(run.key)
+    assert store.fault(run.folder) is None
+    at_the_lock(monkeypatch, lambda: shutil.rmtree(run.folder))
+    with pytest.raises(FmlibError, match="no run"):
+        runs.remove(run.key)
+
+
+def test_a_run_that_is_deleted_while_it_is_checked_is_made_again(run, config, monkeypatch):
+    expected, hashed = (run.folder / "weights.safetensors").read_bytes(), store._hash
+
+    def deleted_meanwhile(path):
+        if path.parent == run.folder:
+            shutil.rmtree(run.folder)
+        return hashed(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_hash", deleted_meanwhile)
+        assert (runs.get(config).folder / "weights.safetensors").read_bytes() == expected
+    assert store.fault(run.folder) is None
+
+
+def test_a_run_that_cannot_be_read_is_faulty_and_says_why(run, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(store, "_hash", forbidden)
+    assert "Permission denied" in store.fault(run.folder)

@@ -1,6 +1,7 @@
 """Images decoded and resized once into one memory-mapped array, and batches drawn from it without file I/O."""
 
 import os
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from fmlib.augmentation import augment, blended
+from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import home
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
@@ -33,21 +35,37 @@ def squared(image: Image.Image, side: int) -> np.ndarray:
 def decoded(dataset: Dataset, side: int) -> np.ndarray:
     """Return all images of `dataset`, squeezed to squares: a read-only memory map, uint8 N side side 3.
 
-    It is made once per content and side and shared by all processes.
+    It is made once per content and side and shared by all processes. A file of another size than it must have is
+    made again, with a message.
     """
     path = home() / "cache" / f"{dataset.fingerprint}-{side}-{LAYOUT}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (len(dataset.manifest), side, side, 3)
     with full_disk_named(path.parent), FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            _decode(dataset, side, path)
-    return np.load(path, mmap_mode="r")
+        if path.exists():
+            try:
+                return _mapped(path, shape)
+            except DamagedError as error:
+                print(f"{error}; the images are decoded again", file=sys.stderr)
+                path.unlink()
+        _decode(dataset, side, path, shape)
+    return _mapped(path, shape)
 
 
-def _decode(dataset: Dataset, side: int, path: Path) -> None:
+def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Map a decoded array; raise DamagedError if the file is none, or one of another shape."""
+    with damage(path):
+        array = np.lib.format.open_memmap(path, "r")
+    if array.shape != shape or array.dtype != np.uint8:
+        raise DamagedError(f"{path.name} is damaged: it holds {array.dtype} {array.shape}, not uint8 {shape}")
+    return array
+
+
+def _decode(dataset: Dataset, side: int, path: Path, shape: tuple[int, ...]) -> None:
     partial = path.with_suffix(".partial")
     count = len(dataset.manifest)
     try:
-        array = np.lib.format.open_memmap(partial, "w+", np.uint8, (count, side, side, 3))
+        array = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
         reserve(partial)
         with ThreadPoolExecutor() as pool, tqdm(total=count, desc=f"decoding {side} px", leave=False) as bar:
             for start in range(0, count, AHEAD):
