@@ -21,6 +21,7 @@ from fmlib import notebooks, results, site
 from fmlib.config import REPO, home
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError, UsageError, known
+from fmlib.executors import local_workers
 from fmlib.files import write_text
 from fmlib.kernels import kill_kernels
 from fmlib.notebooks import Failure
@@ -31,9 +32,11 @@ from fmlib.stage import Stage
 def jobs_at_once() -> int:
     """Return how many notebooks run at once unless told: two on several cores, whom one leaves half idle.
 
-    On a GPU it is one, so that no two have to share its memory.
+    On a GPU it is one, so that no two have to share its memory, and where processes of their own train (`executors`), so
+    that there are no more of them than were asked for.
     """
-    return 2 if torch.get_num_threads() > 1 and not torch.cuda.is_available() else 1
+    spread = local_workers() or os.environ.get("FMLIB_SCHEDULER")
+    return 2 if torch.get_num_threads() > 1 and not torch.cuda.is_available() and not spread else 1
 
 
 @dataclass(frozen=True)

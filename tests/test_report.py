@@ -334,3 +334,14 @@ def test_two_notebooks_run_at_once_where_there_are_cores_and_no_gpu(monkeypatch,
     monkeypatch.setattr(report.torch, "get_num_threads", lambda: threads)
     monkeypatch.setattr(report.torch.cuda, "is_available", lambda: gpu)
     assert Request().jobs == expected and Request(jobs=3).jobs == 3
+
+
+@pytest.mark.parametrize("setting", [{"FMLIB_WORKERS": "2"}, {"FMLIB_SCHEDULER": "tcp://host:8786"}])
+def test_one_notebook_runs_at_a_time_where_other_processes_train(monkeypatch, setting):
+    monkeypatch.setattr(report.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(report.torch.cuda, "is_available", lambda: False)
+    for name in ("FMLIB_WORKERS", "FMLIB_SCHEDULER"):
+        monkeypatch.delenv(name, raising=False)
+    assert report.jobs_at_once() == 2
+    monkeypatch.setenv(*next(iter(setting.items())))
+    assert report.jobs_at_once() == 1
