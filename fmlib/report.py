@@ -32,8 +32,8 @@ from fmlib.stage import Stage
 def jobs_at_once() -> int:
     """Return how many notebooks run at once unless told: two on several cores, whom one leaves half idle.
 
-    On a GPU it is one, so that no two have to share its memory, and where processes of their own train (`executors`), so
-    that there are no more of them than were asked for.
+    On a GPU it is one, so that no two have to share its memory, and where processes of their own train (`executors`),
+    so that there are no more of them than were asked for.
     """
     spread = local_workers() or os.environ.get("FMLIB_SCHEDULER")
     return 2 if torch.get_num_threads() > 1 and not torch.cuda.is_available() and not spread else 1
