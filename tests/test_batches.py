@@ -14,6 +14,7 @@ from PIL import Image
 from fmlib.data.batches import Batches, Mixture, decoded, to_float
 from fmlib.data.pasting import Masks
 from fmlib.errors import FmlibError
+from fmlib.fingerprints import code_version
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -24,6 +25,12 @@ def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
     stamps = {path: path.stat().st_mtime_ns for path in (home / "cache").glob("*.npy")}
     decoded(tiny, 96)
     assert stamps == {path: path.stat().st_mtime_ns for path in (home / "cache").glob("*.npy")}
+
+
+def test_what_was_decoded_by_other_code_is_decoded_anew(tiny, home):
+    decoded(tiny, 33)
+    version = code_version(("data/batches.py", "data/pictures.py"))
+    assert (home / "cache" / f"{tiny.fingerprint}-33-{version}.npy").exists()
 
 
 def test_resizing_agrees_with_pillow(tiny):

@@ -17,10 +17,12 @@ from fmlib.config import home
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
 from fmlib.files import full_disk_named, reserve
+from fmlib.fingerprints import code_version
 
 AHEAD = 1024  # images that may be decoded and not yet written
 CPU = torch.device("cpu")
-LAYOUT = "1"  # changes when the way from file to pixels does
+# changes when the way from file to pixels does
+LAYOUT = code_version(("data/batches.py", "data/pictures.py"))
 
 
 def squared(image: Image.Image, side: int) -> np.ndarray:
