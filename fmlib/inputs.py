@@ -40,11 +40,12 @@ class Parts:
 
 
 def parts(config: RunConfig, data: Dataset) -> Parts:
-    """Return the parts that a run's images have in a data set."""
+    """Return the parts that a run's images have in a data set, found once per process."""
     seed = config.seed if config.train_size else 0
     return _parts(data, config.split, config.train_size, config.validation_size, seed)
 
 
+@lru_cache(maxsize=128)
 def _parts(
     data: Dataset, split: str, train_size: int | None, validation_size: int | None, seed: int
 ) -> Parts:
@@ -57,6 +58,7 @@ def _parts(
     return Parts(sides, train, validation, digest([name, train.tolist(), validation.tolist()]))
 
 
+@lru_cache(maxsize=16)
 def _sides(data: Dataset, split: str) -> tuple[pd.Series, str]:
     """Return every image's side of a split, and their digest."""
     sides = splits.assign(data.manifest, split)

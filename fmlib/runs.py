@@ -127,7 +127,11 @@ def get(config: RunConfig) -> Run:
         FmlibError: the loss was not finite from the start, or the disk is full.
         UsageError: the configuration names something unknown.
     """
-    folder = place(config)
+    return _stored(config, place(config))
+
+
+def _stored(config: RunConfig, folder: Path) -> Run:
+    """Return the run of a configuration, whose place is known, once it is stored."""
     if agreed(store.fault(folder)):
         with full_disk_named(folder.parent), _training, _alone(folder):
             _finish(config, folder)
@@ -142,11 +146,12 @@ def get_all(configs: Iterable[RunConfig]) -> list[Run]:
     With one thread per run they are the same bits wherever they are computed on one kind of machine; the number of
     threads changes the order of sums, and with it the rounding.
     """
-    configs = list(configs)
-    missing = [config for config in configs if store.fault(place(config))]
-    _make_all([needed for config in missing for needed in _needed(config)])
+    asked = [(config, place(config)) for config in configs]
+    missing = {folder: config for config, folder in asked if store.fault(folder)}
+    needed = {place(part): part for config in missing.values() for part in _needed(config)}
+    _make_all({folder: config for folder, config in needed.items() if store.fault(folder)})
     _make_all(missing)
-    return [get(config) for config in configs]
+    return [_stored(config, folder) for config, folder in asked]
 
 
 def _needed(config: RunConfig) -> list[AutoencoderConfig]:
@@ -157,9 +162,8 @@ def _needed(config: RunConfig) -> list[AutoencoderConfig]:
     return made + ([config.start] if config.start else [])
 
 
-def _make_all(configs: list[RunConfig]) -> None:
-    """Have the executor store the runs that are not stored yet."""
-    missing = {folder: config for config in configs if store.fault(folder := place(config))}
+def _make_all(missing: dict[Path, RunConfig]) -> None:
+    """Have the executor store the runs that are to lie in these folders."""
     if not missing:
         return
     sizes = [seen(config) for config in missing.values()]

@@ -67,6 +67,20 @@ def test_keys_follow_meaning(config, monkeypatch):
     assert key != fingerprints.digest(runs.meaning(config))
 
 
+def test_a_split_is_made_once_for_all_runs_of_a_data_set(config, monkeypatch):
+    runs.place(config)
+    monkeypatch.setattr(splits, "assign", None)
+    assert runs.place(replace(config, seed=5, train_size=20)) != runs.place(config)
+
+
+def test_a_study_computes_each_key_once(config, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runs, "place", lambda config: asked.append(config) or store.shelf() / "key")
+    monkeypatch.setattr(store, "fault", lambda folder: None)
+    study = [replace(config, seed=seed) for seed in range(3)]
+    assert [run.config for run in runs.get_all(study)] == study == asked
+
+
 def test_code_that_cannot_affect_a_run_is_not_in_its_key(config):
     vae = AutoencoderConfig(model="vae")
     others = {"autoencoders.py", "autoencoder_losses.py", "generation.py", "figures/style.py"}
@@ -89,6 +103,7 @@ def test_the_key_follows_the_code_that_makes_a_run(config, tiny_config):
 
 def test_other_validation_images_make_another_run(config, monkeypatch):
     config = replace(config, validation_size=4)
+    monkeypatch.setattr(inputs, "_parts", inputs._parts.__wrapped__)
     key = runs.place(config).name
     monkeypatch.setattr(splits, "subset", lambda manifest, rows, size: rows[:1])
     assert runs.place(config).name != key
