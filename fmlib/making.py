@@ -32,6 +32,14 @@ def build(config: RunConfig) -> nn.Module:
         return better_autoencoders.build(config.model, config.side, config.latent)
 
 
+def skeleton(config: RunConfig) -> nn.Module:
+    """Build the network of a configuration for trained weights to be loaded into; nothing is downloaded."""
+    with torch.random.fork_rng():
+        if isinstance(config, ClassifierConfig):
+            return models.skeleton(config.model, config.activation, config.side, config.pretrained)
+        return better_autoencoders.build(config.model, config.side, config.latent)
+
+
 def started(config: RunConfig, trained: Trained) -> nn.Module:
     """Return the network as training begins: drawn from the seed, or with the encoder of the DAE it starts from."""
     model = build(config)

@@ -101,7 +101,7 @@ class Run:
 
     def model(self, weights: str = "weights") -> torch.nn.Module:
         """Return the trained network in eval mode; `weights="first"`: an autoencoder after its first epoch."""
-        model, path = making.build(self.config), self.folder / f"{weights}.safetensors"
+        model, path = making.skeleton(self.config), self.folder / f"{weights}.safetensors"
         with damage(path):
             load_model(model, str(path))
         return model.to(processes().device, memory_format=torch.channels_last).eval()
