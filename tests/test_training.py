@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib import checkpoints, objectives, training
+from fmlib import arithmetic, checkpoints, objectives, training
 from fmlib.autoencoders import PlainVAE
 from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
 from fmlib.data.batches import Batches
@@ -43,6 +44,32 @@ def fit(folder, batches, config=CONFIG):
     with torch.random.fork_rng():
         model = Linear()
     return model, training.Fit(model, config, *batches, folder).run()
+
+
+@pytest.fixture
+def other_accelerate(monkeypatch):
+    """Accelerate as a new process meets it that is told to compute in another way."""
+
+    def forget():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
+
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "aot_eager")
+    yield forget
+    forget()
+
+
+def test_accelerates_variables_change_no_weights(tmp_path, batches, other_accelerate, monkeypatch):
+    monkeypatch.setattr(arithmetic, "precision", lambda device: "fp32")
+    with monkeypatch.context() as patch:
+        for name in ("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND"):
+            patch.delenv(f"ACCELERATE_{name}")
+        expected = fit(tmp_path / "plain", batches)[0].state_dict()
+    other_accelerate()
+    found = fit(tmp_path / "told", batches)[0].state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
