@@ -137,7 +137,7 @@ def complete(task: Callable, items: Sequence, sizes: Sequence[int], name: Callab
     Raises:
         FmlibError: a worker died `ATTEMPTS` times at the same item, or the scheduler was lost.
     """
-    from tqdm.auto import tqdm
+    from fmlib.progress import tqdm
 
     with (
         opened() as (executor, threads),

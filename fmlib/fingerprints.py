@@ -36,6 +36,7 @@ PRESENTATION = (
     "prediction.py",
     "preload.py",
     "privacy.py",
+    "progress.py",
     "readme.py",
     "report.py",
     "sanitise.py",

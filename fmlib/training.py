@@ -15,7 +15,6 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import GradientAccumulationPlugin
 from torch import nn
-from tqdm.auto import tqdm
 
 from fmlib.allocation import keep_freed_memory
 from fmlib.arithmetic import autocast, exact
@@ -27,6 +26,7 @@ from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_bytes
 from fmlib.objectives import Losses, Objective, objective_of
 from fmlib.processes import agreed, processes
+from fmlib.progress import tqdm
 
 # name -> (constructor, default learning rate, further settings); fused: one pass over the weights, which takes a
 # third off AlexNet's step on a CPU

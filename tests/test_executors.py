@@ -85,12 +85,18 @@ def test_workers_with_another_store_are_found_out(monkeypatch, study, own_home):
         runs.get_all(study)
 
 
-def test_a_study_in_local_processes_has_the_bits_of_one_in_process(study, own_home, monkeypatch, one_thread):
+def test_a_study_in_local_processes_has_the_bits_of_one_in_process_and_a_single_bar(
+    study, own_home, monkeypatch, one_thread, capfd
+):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     here = weights(runs.get_all(study[:2]))
     for config in study[:2]:
         runs.remove(runs.place(config).name)
     monkeypatch.setenv("FMLIB_WORKERS", "2")
+    capfd.readouterr()
     assert weights(runs.get_all(study[:2])) == here
+    shown = capfd.readouterr().err
+    assert "2 runs" in shown and "seed 2" not in shown
 
 
 def test_generators_are_trained_before_what_needs_them(monkeypatch, tiny_config, own_home):

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from filelock import FileLock
 from PIL import Image
-from tqdm.auto import tqdm
 
 from fmlib.augmentation import augment, blended
 from fmlib.config import home
@@ -18,6 +17,7 @@ from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
 from fmlib.files import full_disk_named, reserve
 from fmlib.fingerprints import code_version
+from fmlib.progress import tqdm
 
 AHEAD = 1024  # images that may be decoded and not yet written
 CPU = torch.device("cpu")
