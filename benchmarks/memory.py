@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from rows import record
 
-from fmlib import runs
+from fmlib import making
 from fmlib.config import ARCHITECTURES, ClassifierConfig
 from fmlib.data.batches import Batches
 from fmlib.training import Fit
@@ -52,7 +52,7 @@ def train(name: str, images: np.ndarray, folder: Path, options: argparse.Namespa
     labels, rows = np.arange(len(images)) % 2, np.arange(len(images))
     config = ClassifierConfig(model=name, side=options.side, epochs=1)
     batches = Batches(images, labels, rows, config.batch_size, augmentation="classic")
-    fit = Fit(runs.build(config), config, batches, batches, folder)
+    fit = Fit(making.build(config), config, batches, batches, folder)
     for pixels, truth in islice(batches.epoch(1), options.steps):
         fit._step(pixels, truth, len(pixels))
     for _ in batches.ordered():

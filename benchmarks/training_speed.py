@@ -75,14 +75,14 @@ def plain_way(model: torch.nn.Module, side: int, folder: Path, device: torch.dev
 
 
 def our_fit(name: str, side: int, data: sources.Dataset, folder: Path) -> Fit:
-    from fmlib import runs
+    from fmlib import making
 
     config = ClassifierConfig(model=name, side=side, batch_size=BATCH, epochs=10**6)
     pixels = np.stack([squared(data.open(row), side) for row in range(len(data))])
     np.save(folder / f"{side}.npy", pixels)
     images, labels = np.load(folder / f"{side}.npy", mmap_mode="r"), data.manifest.label.to_numpy()
     batches = Batches(images, labels, np.arange(len(data)), BATCH, augmentation="classic")
-    return Fit(runs.build(config), config, batches, batches, folder)
+    return Fit(making.build(config), config, batches, batches, folder)
 
 
 def our_way(fit: Fit, fixed: bool = False) -> Iterator[int]:

@@ -2,6 +2,8 @@
 
 import os
 from dataclasses import dataclass
+from math import inf
+from numbers import Integral, Real
 from pathlib import Path
 
 from fmlib.errors import UsageError
@@ -15,6 +17,13 @@ CONCERNED = {  # settings of some autoencoders -> these
     "pasted": UNMASKING,
     **dict.fromkeys(("beta", "warm_up", "edges"), ("cvae",)),
 }
+# the fields of a run that are whole numbers and may be None, and all of them -> the least that they may be
+OPTIONAL = ("train_size", "validation_size", "patience")
+LEAST = {
+    **dict.fromkeys((*OPTIONAL, "side", "epochs", "passes", "batch_size", "latent"), 1),
+    **{"seed": 0, "pasted": 0},
+}
+LARGEST = 2**63 - 1
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
 ACTIVATIONS = ("relu", "tanh", "leaky_relu")
 
@@ -22,6 +31,20 @@ ACTIVATIONS = ("relu", "tanh", "leaky_relu")
 def home() -> Path:
     """Folder of caches and runs: `FMLIB_HOME`, or `.fmlib` in the repository."""
     return Path(os.environ.get("FMLIB_HOME") or REPO / ".fmlib").expanduser().resolve()
+
+
+def _number(value: object, kind: type) -> bool:
+    """Whether a value is a number of this kind, Python's or NumPy's, and no truth value."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _check_whole(name: str, value: object) -> None:
+    optional = name in OPTIONAL
+    if value is None and optional:
+        return
+    if not (_number(value, Integral) and LEAST[name] <= value <= LARGEST):
+        wanted = f"a whole number from {LEAST[name]} to {LARGEST}{', or None' if optional else ''}"
+        raise UsageError(f"{name} must be {wanted}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,15 @@ class RunConfig:
     patience: int | None = 10
     seed: int = 0
 
+    def __post_init__(self):
+        """Refuse numbers that mean nothing: UsageError."""
+        for name in LEAST:
+            if hasattr(self, name):
+                _check_whole(name, getattr(self, name))
+        rate = self.learning_rate
+        if rate is not None and not (_number(rate, Real) and 0 < rate < inf):
+            raise UsageError(f"learning_rate must be a number above 0, or None, not {rate!r}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig(RunConfig):
@@ -86,6 +118,7 @@ class AutoencoderConfig(RunConfig):
     edges: float = 0.0
 
     def __post_init__(self):
+        super().__post_init__()
         for name, models in CONCERNED.items():
             default = getattr(type(self), name)
             if getattr(self, name) != default and self.model not in models:

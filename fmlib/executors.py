@@ -8,6 +8,7 @@ they are computed in this process, one after the other. Workers compute with one
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -20,13 +21,19 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from fmlib.errors import FmlibError, UsageError
 from fmlib.orphans import end_with_parent
 
 ATTEMPTS = 3  # at a run whose worker dies
-PATIENCE = 20  # seconds until a scheduler and one worker must have answered
+PATIENCE = 20  # seconds until a scheduler and one worker must have answered, or a worker must be there again
+
+UNGUARDED = (
+    ", or because the script that asks for runs does so at its top level, which local workers run too: put that "
+    'under `if __name__ == "__main__":`'
+)
 
 
 class InProcess(Executor):
@@ -82,9 +89,18 @@ def local_workers() -> int:
     return int(text)
 
 
+@dataclass(frozen=True)
+class Opened:
+    """An executor, its threads per run (None: as they are here), and what raises FmlibError if no worker is left."""
+
+    executor: Executor
+    threads: int | None = 1
+    attend: Callable[[], None] = lambda: None
+
+
 @contextmanager
-def opened() -> Iterator[tuple[Executor, int | None]]:
-    """Open the executor that the environment asks for; yield it and its threads per run (None: as they are here).
+def opened() -> Iterator[Opened]:
+    """Open the executor that the environment asks for.
 
     Raises:
         FmlibError: the scheduler does not answer, or has no worker.
@@ -93,12 +109,12 @@ def opened() -> Iterator[tuple[Executor, int | None]]:
     address, workers = os.environ.get("FMLIB_SCHEDULER"), local_workers()
     if address:
         with _client(address) as client:
-            yield client.get_executor(pure=False), 1
+            yield Opened(client.get_executor(pure=False), attend=Attendance(client, address))
     elif workers:
         with LocalProcesses(workers) as pool:
-            yield pool, 1
+            yield Opened(pool)
     else:
-        yield InProcess(), None
+        yield Opened(InProcess(), threads=None)
 
 
 def _client(address: str):
@@ -107,6 +123,12 @@ def _client(address: str):
 
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
+    except TypeError as error:
+        # this is how Dask says that it has no certificates for tls://
+        raise UsageError(
+            f"FMLIB_SCHEDULER={address}: {error}; give Dask its certificates (distributed.comm.tls in its "
+            "configuration), or use tcp://"
+        ) from error
     except (OSError, TimeoutError, ValueError) as error:
         raise FmlibError(
             f"no Dask scheduler answers at FMLIB_SCHEDULER={address}: start one with `dask scheduler`, "
@@ -123,6 +145,22 @@ def _client(address: str):
     return client
 
 
+class Attendance:
+    """Raises FmlibError when it is called and the cluster has had no worker for `PATIENCE` seconds."""
+
+    def __init__(self, client, address: str):
+        self.client, self.address, self.seen = client, address, time.monotonic()
+
+    def __call__(self) -> None:
+        if self.client.scheduler_info(n_workers=0)["n_workers"]:
+            self.seen = time.monotonic()
+        elif time.monotonic() - self.seen > PATIENCE:
+            raise FmlibError(
+                f"the Dask scheduler at {self.address} has had no worker for {PATIENCE} s: start some with "
+                f"`dask worker {self.address} --nworkers N --nthreads 1` and ask again; what is finished stays"
+            )
+
+
 def complete(task: Callable, items: Sequence, sizes: Sequence[int], name: Callable[[object], str]) -> list:
     """Return `task(item, threads=...)` of every item, computed by the executor that the environment asks for.
 
@@ -135,26 +173,26 @@ def complete(task: Callable, items: Sequence, sizes: Sequence[int], name: Callab
         name: describes an item in a message.
 
     Raises:
-        FmlibError: a worker died `ATTEMPTS` times at the same item, or the scheduler was lost.
+        FmlibError: a worker died `ATTEMPTS` times at the same item, or the scheduler or all workers were lost.
     """
-    from tqdm.auto import tqdm
+    from fmlib.progress import tqdm
 
     with (
-        opened() as (executor, threads),
+        opened() as place,
         tqdm(total=sum(sizes), desc=f"{len(items)} runs", unit="image", unit_scale=True, leave=False) as bar,
     ):
-        submit = partial(_submit, executor, partial(task, threads=threads), bar)
+        submit = partial(_submit, place.executor, partial(task, threads=place.threads), bar)
         waiting = {
-            submit(item, size): (place, 1)
-            for place, (item, size) in enumerate(zip(items, sizes, strict=True))
+            submit(item, size): (row, 1) for row, (item, size) in enumerate(zip(items, sizes, strict=True))
         }
         outcomes = [None] * len(items)
         while waiting:
             for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done:
-                place, attempt = waiting.pop(future)
-                outcomes[place] = _outcome(future, name(items[place]))
-                if isinstance(outcomes[place], BrokenExecutor) and attempt < ATTEMPTS:
-                    waiting[submit(items[place], sizes[place])] = place, attempt + 1
+                row, attempt = waiting.pop(future)
+                outcomes[row] = _outcome(future, name(items[row]))
+                if isinstance(outcomes[row], BrokenExecutor) and attempt < ATTEMPTS:
+                    waiting[submit(items[row], sizes[row])] = row, attempt + 1
+            place.attend()
             bar.refresh()
     return [_result(outcome, name(item)) for outcome, item in zip(outcomes, items, strict=True)]
 
@@ -175,8 +213,11 @@ def _outcome(future: Future, name: str) -> object:
 
 def _result(outcome: object, name: str) -> object:
     """Return an outcome that is a result; raise one that is an error, the death of workers by the run's name."""
-    if isinstance(outcome, BrokenExecutor) or type(outcome).__name__ == "KilledWorker":
-        raise FmlibError(f"{name}: its worker died again and again, perhaps for lack of memory") from outcome
+    local = isinstance(outcome, BrokenExecutor)
+    if local or type(outcome).__name__ == "KilledWorker":
+        raise FmlibError(
+            f"{name}: its worker died again and again, perhaps for lack of memory{UNGUARDED * local}"
+        ) from outcome
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

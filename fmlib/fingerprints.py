@@ -9,8 +9,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 # what decides how a run comes out: the way from files to tensors, the loop, and the networks of its kind
 TRAINING_CODE = (
-    *("arithmetic.py", "augmentation.py", "data/batches.py", "data/pasting.py"),
-    *("objectives.py", "training.py"),
+    *("arithmetic.py", "augmentation.py", "data/batches.py", "data/pasting.py", "data/pictures.py"),
+    *("inputs.py", "making.py", "objectives.py", "training.py"),
 )
 CLASSIFIER_CODE = (*TRAINING_CODE, "depthwise.py", "models.py")
 AUTOENCODERS = ("autoencoders.py", "better_autoencoders.py")
@@ -36,6 +36,7 @@ PRESENTATION = (
     "prediction.py",
     "preload.py",
     "privacy.py",
+    "progress.py",
     "readme.py",
     "report.py",
     "sanitise.py",
@@ -52,7 +53,7 @@ def _meaning(path: Path) -> str:
     for node in ast.walk(tree):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         if documented and ast.get_docstring(node) is not None:
-            node.body[0].value.value = ""
+            node.body = node.body[1:] or [ast.Pass()]
     return _dumped(tree)
 
 

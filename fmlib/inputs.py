@@ -1,5 +1,6 @@
 """What a run reads: its data set, the images that train, and how they come in batches."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from fmlib.data import pasting, sources, splits
 from fmlib.data.batches import Batches, Mixture, decoded
 from fmlib.data.sources import Dataset
 from fmlib.errors import UsageError, known
+from fmlib.fingerprints import digest
 from fmlib.processes import processes
 
 EVALUATION_BATCH = 256
@@ -23,37 +25,67 @@ def dataset(config: DataConfig) -> Dataset:
     return sources.load(config.dataset, images=config.images, seed=config.seed)
 
 
-def training_rows(config: RunConfig, data: Dataset) -> tuple[pd.Series, np.ndarray]:
-    """Return every image's side of the split and the rows that train."""
-    sides = splits.assign(data.manifest, config.split)
-    rows = np.flatnonzero(sides == "train")
-    if config.train_size:
-        rows = splits.subset(data.manifest, rows, config.train_size, config.seed)
-    return sides, rows
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Which images of a data set a run uses: every image's side of the split, the rows that train and that validate.
+
+    Attributes:
+        digest: stands for all three in a run's key.
+    """
+
+    sides: pd.Series
+    train: np.ndarray
+    validation: np.ndarray
+    digest: str
+
+
+def parts(config: RunConfig, data: Dataset) -> Parts:
+    """Return the parts that a run's images have in a data set, found once per process."""
+    seed = config.seed if config.train_size else 0
+    return _parts(data, config.split, config.train_size, config.validation_size, seed)
+
+
+@lru_cache(maxsize=128)
+def _parts(
+    data: Dataset, split: str, train_size: int | None, validation_size: int | None, seed: int
+) -> Parts:
+    sides, name = _sides(data, split)
+    train, validation = (np.flatnonzero(sides == side) for side in ("train", "validation"))
+    if train_size:
+        train = splits.subset(data.manifest, train, train_size, seed)
+    if validation_size:
+        validation = splits.subset(data.manifest, validation, validation_size)
+    return Parts(sides, train, validation, digest([name, train.tolist(), validation.tolist()]))
+
+
+@lru_cache(maxsize=16)
+def _sides(data: Dataset, split: str) -> tuple[pd.Series, str]:
+    """Return every image's side of a split, and their digest."""
+    sides = splits.assign(data.manifest, split)
+    return sides, digest(sides.tolist())
+
+
+def seen(config: RunConfig) -> int:
+    """Return the number of images that a training goes through."""
+    return config.epochs * config.passes * len(parts(config, dataset(config.data)).train)
 
 
 def training_images(config: RunConfig) -> tuple[np.ndarray, np.ndarray]:
     """Return the images that a run trains on, uint8 N side side 3, and their labels."""
     data = dataset(config.data)
-    rows = training_rows(config, data)[1]
+    rows = parts(config, data).train
     return decoded(data, config.side)[rows], data.manifest["label"].to_numpy()[rows]
-
-
-def validation_rows(config: RunConfig, data: Dataset, sides: pd.Series) -> np.ndarray:
-    """Return the rows that a run is validated on, given every image's side of the split."""
-    rows = np.flatnonzero(sides == "validation")
-    return splits.subset(data.manifest, rows, config.validation_size) if config.validation_size else rows
 
 
 def batches(config: RunConfig, mixture: Mixture | None = None) -> tuple[Batches, Batches]:
     """Return the batches that a run trains on, `mixture` mixed in, and those it is validated on."""
     data = dataset(config.data)
-    sides, train = training_rows(config, data)
+    own = parts(config, data)
     images, labels = decoded(data, config.side), data.manifest["label"].to_numpy()
     place = {"device": processes().device}
     changes = {"mixture": mixture, "passes": config.passes, **_changes(config), **place}
-    training = Batches(images, labels, train, config.batch_size, config.seed, **changes)
-    return training, Batches(images, labels, validation_rows(config, data, sides), EVALUATION_BATCH, **place)
+    training = Batches(images, labels, own.train, config.batch_size, config.seed, **changes)
+    return training, Batches(images, labels, own.validation, EVALUATION_BATCH, **place)
 
 
 def _changes(config: RunConfig) -> dict:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from accelerate import Accelerator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
@@ -15,6 +14,7 @@ from fmlib import calibration, modelcard, models
 from fmlib.config import home
 from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_text
+from fmlib.processes import processes
 
 FORMAT = "fmlib classifier 1"
 PICKLES = (b"PK\x03\x04", b"\x80")  # how files of torch.save and pickle begin
@@ -131,6 +131,6 @@ def _metadata(path: Path) -> dict[str, str]:
 
 
 def _network(config: dict, weights: Path) -> models.Classifier:
-    network = models.build(config["model"], config["activation"], config["side"])
+    network = models.skeleton(config["model"], config["activation"], config["side"], config["pretrained"])
     load_model(network, str(weights))
-    return network.to(Accelerator().device, memory_format=torch.channels_last).eval()
+    return network.to(processes().device, memory_format=torch.channels_last).eval()

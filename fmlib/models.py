@@ -186,3 +186,12 @@ def build(name: str, activation: str | None = None, side: int = 64, pretrained: 
     if activation is not None:
         set_activation(classifier.net, activation)
     return classifier
+
+
+def skeleton(name: str, activation: str | None, side: int, pretrained: bool) -> Classifier:
+    """Build a classifier whose trained weights are about to be loaded: what `build` does, and nothing is downloaded."""
+    classifier = build(name, activation, side)
+    if pretrained and isinstance(classifier.net, vision.GoogLeNet):
+        # torchvision's weights of GoogLeNet expect another normalisation, which the network adds
+        classifier.net.transform_input = True
+    return classifier

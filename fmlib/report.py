@@ -15,7 +15,6 @@ from threading import Event
 import nbformat
 import torch
 from nbformat import NotebookNode
-from tqdm import tqdm
 
 from fmlib import notebooks, results, site
 from fmlib.config import REPO, home
@@ -26,6 +25,7 @@ from fmlib.files import write_text
 from fmlib.kernels import kill_kernels
 from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
+from fmlib.progress import tqdm
 from fmlib.stage import Stage
 
 

@@ -22,12 +22,11 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_model
 
-from fmlib import better_autoencoders, executors, generation, models, provenance, store, training
+from fmlib import executors, making, provenance, store, training
 from fmlib.checkpoints import DamagedError, damage
-from fmlib.config import UNMASKING, AutoencoderConfig, ClassifierConfig, RunConfig
-from fmlib.data.batches import Batches, Mixture, decoded
+from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.data.sources import Dataset
-from fmlib.errors import FmlibError, UsageError
+from fmlib.errors import FmlibError
 from fmlib.files import full_disk_named
 from fmlib.fingerprints import (
     AUTOENCODER_CODE,
@@ -37,31 +36,13 @@ from fmlib.fingerprints import (
     code_version,
     digest,
 )
-from fmlib.inputs import (
-    EVALUATION_BATCH,
-    batches,
-    dataset,
-    rendered,
-    training_images,
-    training_rows,
-    validation_rows,
-)
+from fmlib.inputs import batches, dataset, parts, rendered, seen
 from fmlib.processes import agreed, processes
 from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
 __all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
-ENCODERS = ("dae", *UNMASKING)  # autoencoders that have the encoder of the classifier "dae-encoder"
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
-
-
-def build(config: RunConfig) -> torch.nn.Module:
-    """Build the untrained network of a configuration, its weights drawn from the run's seed."""
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        if isinstance(config, ClassifierConfig):
-            return models.build(config.model, config.activation, config.side, config.pretrained)
-        return better_autoencoders.build(config.model, config.side, config.latent)
 
 
 def code(config: RunConfig) -> tuple[str, ...]:
@@ -81,8 +62,7 @@ def meaning(config: RunConfig) -> dict:
     if fields.get("start") is not None:
         fields["start"] = meaning(fields["start"])
     data = dataset(config.data)
-    sides, train = training_rows(config, data)
-    fields |= {"data": data.fingerprint, "rows": digest([sides.tolist(), train.tolist()])}
+    fields |= {"data": data.fingerprint, "rows": parts(config, data).digest}
     if fields.get("pasted"):
         fields["pasted"] = rendered(config).fingerprint
     return {"kind": type(config).__name__, **fields, "code": code_version(code(config))}
@@ -121,7 +101,7 @@ class Run:
 
     def model(self, weights: str = "weights") -> torch.nn.Module:
         """Return the trained network in eval mode; `weights="first"`: an autoencoder after its first epoch."""
-        model, path = build(self.config), self.folder / f"{weights}.safetensors"
+        model, path = making.skeleton(self.config), self.folder / f"{weights}.safetensors"
         with damage(path):
             load_model(model, str(path))
         return model.to(processes().device, memory_format=torch.channels_last).eval()
@@ -131,7 +111,7 @@ class Run:
         path = self.folder / f"predictions-{data.fingerprint}.csv"
         if not store.holds(path, data.manifest["path"]):
             rows = np.arange(len(data.manifest))
-            table = _predictions(self.model(), self.config, data, rows)
+            table = making.predictions(self.model(), self.config, data, rows)
             table.insert(2, "split", "external")
             with full_disk_named(store.shelf()):
                 store.write_table(table, path)
@@ -148,7 +128,11 @@ def get(config: RunConfig) -> Run:
         FmlibError: the loss was not finite from the start, or the disk is full.
         UsageError: the configuration names something unknown.
     """
-    folder = place(config)
+    return _stored(config, place(config))
+
+
+def _stored(config: RunConfig, folder: Path) -> Run:
+    """Return the run of a configuration, whose place is known, once it is stored."""
     if agreed(store.fault(folder)):
         with full_disk_named(folder.parent), _training, _alone(folder):
             _finish(config, folder)
@@ -163,11 +147,12 @@ def get_all(configs: Iterable[RunConfig]) -> list[Run]:
     With one thread per run they are the same bits wherever they are computed on one kind of machine; the number of
     threads changes the order of sums, and with it the rounding.
     """
-    configs = list(configs)
-    missing = [config for config in configs if store.fault(place(config))]
-    _make_all([needed for config in missing for needed in _needed(config)])
+    asked = [(config, place(config)) for config in configs]
+    missing = {folder: config for config, folder in asked if store.fault(folder)}
+    needed = {place(part): part for config in missing.values() for part in _needed(config)}
+    _make_all({folder: config for folder, config in needed.items() if store.fault(folder)})
     _make_all(missing)
-    return [get(config) for config in configs]
+    return [_stored(config, folder) for config, folder in asked]
 
 
 def _needed(config: RunConfig) -> list[AutoencoderConfig]:
@@ -178,24 +163,18 @@ def _needed(config: RunConfig) -> list[AutoencoderConfig]:
     return made + ([config.start] if config.start else [])
 
 
-def _make_all(configs: list[RunConfig]) -> None:
-    """Have the executor store the runs that are not stored yet."""
-    missing = {folder: config for config in configs if store.fault(folder := place(config))}
+def _make_all(missing: dict[Path, RunConfig]) -> None:
+    """Have the executor store the runs that are to lie in these folders."""
     if not missing:
         return
-    seen = [_seen(config) for config in missing.values()]
-    keys = executors.complete(make, list(missing.values()), seen, training.describe)
+    sizes = [seen(config) for config in missing.values()]
+    keys = executors.complete(make, list(missing.values()), sizes, training.describe)
     for folder, key in zip(missing, keys, strict=True):
         if store.fault(folder):
             raise FmlibError(
                 f"a worker stored run {key}, and {folder} is not there: give workers and this process the same "
                 "code and images, and one FMLIB_HOME on a shared folder"
             )
-
-
-def _seen(config: RunConfig) -> int:
-    """Return the number of images that a training goes through."""
-    return config.epochs * config.passes * len(training_rows(config, dataset(config.data))[1])
 
 
 def make(config: RunConfig, threads: int | None = None) -> str:
@@ -246,56 +225,24 @@ def _train(config: RunConfig, partial: Path) -> None:
     partial.mkdir(exist_ok=True)
     began = noted_start(partial)
     data = dataset(config.data)
-    sides, train = training_rows(config, data)
-    model = _started(config)
-    mixture = _mixture(config) if getattr(config, "generated", None) else None
-    history = training.Fit(model, config, *batches(config, mixture), partial).run()
+    model = making.started(config, _trained)
+    both = batches(config, making.mixture(config, _trained))
+    history = training.Fit(model, config, *both, partial).run()
     if not processes().is_main_process:
         return
     clock = time.perf_counter()
     store.write_table(history, partial / "history.csv")
     if isinstance(config, ClassifierConfig):
-        validation = validation_rows(config, data, sides)
-        rows = np.sort(np.append(validation, np.flatnonzero(sides == "test")))
-        table = _predictions(model, config, data, rows)
-        table.insert(2, "split", sides.iloc[rows].to_numpy())
-        store.write_table(table, partial / "predictions.csv")
+        store.write_table(making.judged(model, config, data), partial / "predictions.csv")
     store.write_json(partial / "config.json", meaning(config))
     seconds = history["seconds"].sum() + time.perf_counter() - clock
-    facts = {"started": began, "seconds": seconds, "data": data.fingerprint, "images": len(train)}
+    facts = {"started": began, "seconds": seconds, "data": data.fingerprint}
+    facts |= {"images": len(parts(config, data).train)}
     facts |= {"dataset": data.name, "attributes": data.attributes}
     facts |= circumstances(config) | {"files": store.hashes(partial)}
     store.write_json(partial / store.RECORD, facts)
 
 
-def _started(config: RunConfig) -> torch.nn.Module:
-    """Return the network as training begins: drawn from the seed, or with the encoder of the DAE it starts from."""
-    model = build(config)
-    if isinstance(config, ClassifierConfig) and config.start:
-        if config.model != "dae-encoder" or config.start.model not in ENCODERS:
-            raise UsageError(
-                f"{config.model} cannot start from the autoencoder {config.start.model!r}; dae-encoder can, from "
-                f"{', '.join(ENCODERS[:-1])} or {ENCODERS[-1]}"
-            )
-        model.cam_layer.load_state_dict(get(config.start).model().encoder.state_dict())
-    return model
-
-
-def _mixture(config: ClassifierConfig) -> Mixture:
-    """Return the generated images that a classifier is trained with."""
-    made, run = config.generated, get(config.generated.autoencoder)
-    images, labels = training_images(run.config)
-    if run.config.augmentation != "none":
-        images, labels = generation.copies(images, labels, run.config.augmentation, run.config.seed)
-    shown = round(_seen(config) * made.share * made.until)
-    drawn = generation.generate(run.model(), images, labels, made.way, shown, config.seed)
-    return Mixture(*drawn, made.share, max(1, round(made.until * config.epochs)))
-
-
-def _predictions(model: torch.nn.Module, config: RunConfig, data: Dataset, rows: np.ndarray) -> pd.DataFrame:
-    labels = data.manifest["label"].to_numpy()
-    device = next(model.parameters()).device
-    batches = Batches(decoded(data, config.side), labels, rows, EVALUATION_BATCH, device=device)
-    logits = training.predict(model, batches.ordered())
-    table = data.manifest.iloc[rows][["path", "group", "label"]].reset_index(drop=True)
-    return table.assign(logit=logits, probability=1 / (1 + np.exp(-logits)))
+def _trained(config: AutoencoderConfig) -> torch.nn.Module:
+    """Return the trained network of an autoencoder that a classifier is made with."""
+    return get(config).model()

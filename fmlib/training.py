@@ -13,8 +13,8 @@ import pandas as pd
 import safetensors.torch
 import torch
 from accelerate import Accelerator
+from accelerate.utils import GradientAccumulationPlugin
 from torch import nn
-from tqdm.auto import tqdm
 
 from fmlib.allocation import keep_freed_memory
 from fmlib.arithmetic import autocast, exact
@@ -26,6 +26,7 @@ from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_bytes
 from fmlib.objectives import Losses, Objective, objective_of
 from fmlib.processes import agreed, processes
+from fmlib.progress import tqdm
 
 # name -> (constructor, default learning rate, further settings); fused: one pass over the weights, which takes a
 # third off AlexNet's step on a CPU
@@ -118,6 +119,15 @@ def _shared(model: nn.Module, device: torch.device) -> nn.Module:
     return nn.SyncBatchNorm.convert_sync_batchnorm(model) if device.type == "cuda" else model
 
 
+def _accelerator() -> Accelerator:
+    """Return an Accelerator that follows the configuration alone: equal keys are equal weights in any environment.
+
+    Accelerate's variables win over its argument gradient_accumulation_steps, and not over the plugin.
+    """
+    one = GradientAccumulationPlugin(num_steps=1)
+    return Accelerator(mixed_precision="no", gradient_accumulation_plugin=one, dynamo_backend="no")
+
+
 class Fit:
     """One training: `run()` trains `model` in place and leaves it with the weights of the lowest validation loss.
 
@@ -136,7 +146,7 @@ class Fit:
     ):
         keep_freed_memory()
         processes()  # before accelerate looks for GPUs
-        self.accelerator = Accelerator()
+        self.accelerator = _accelerator()
         self.device = self.accelerator.device
         self.config, self.train, self.validation = config, train, validation
         self.objective, self.steps = objective_of(config, train), config.epochs * len(train)

@@ -39,6 +39,14 @@ def fit(folder: Path) -> None:
         history.to_csv(folder / "history.csv", index=False)
 
 
+def patience() -> float:
+    """How many hours processes wait for each other; 0 if there is only one."""
+    if not torch.distributed.is_initialized():
+        return 0
+    group = torch.distributed.group.WORLD._get_backend(torch.device("cpu"))
+    return group.options._timeout.total_seconds() / 3600
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
@@ -47,3 +55,4 @@ if __name__ == "__main__":
         data=DataConfig("synthetic", 120, 3), side=32, train_size=24, epochs=2, batch_size=8, seed=7
     )
     (folder / f"key-{processes().process_index}").write_text(runs.get(config).key)
+    (folder / "patience").write_text(str(patience()))

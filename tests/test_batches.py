@@ -14,6 +14,7 @@ from PIL import Image
 from fmlib.data.batches import Batches, Mixture, decoded, to_float
 from fmlib.data.pasting import Masks
 from fmlib.errors import FmlibError
+from fmlib.fingerprints import code_version
 
 
 def test_decoded_is_every_image_at_its_row_and_is_made_once(tiny, home):
@@ -63,6 +64,12 @@ def test_a_damaged_cache_is_decoded_again_with_a_message(tiny, home, capfd, harm
     assert path.name in message and "decoded again" in message
     decoded(tiny, 20)
     assert "again" not in capfd.readouterr().err
+
+
+def test_what_was_decoded_by_other_code_is_decoded_anew(tiny, home):
+    decoded(tiny, 33)
+    version = code_version(("data/batches.py", "data/pictures.py"))
+    assert (home / "cache" / f"{tiny.fingerprint}-33-{version}.npy").exists()
 
 
 def test_resizing_agrees_with_pillow(tiny):

@@ -7,13 +7,14 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
-from traces import note
+from traces import linger, note
 
 from fmlib import executors, runs, store, studies
-from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.config import PROFILES, AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import FmlibError, UsageError
 
 
@@ -61,7 +62,7 @@ def test_a_worker_that_always_dies_is_given_up_by_name(monkeypatch):
             raise executors.BrokenExecutor
 
     monkeypatch.setattr(executors, "InProcess", Broken)
-    with pytest.raises(FmlibError, match="the run: its worker died"):
+    with pytest.raises(FmlibError, match=r"the run: its worker died.*__main__"):
         executors.complete(print, [0], [1], lambda item: "the run")
 
 
@@ -85,12 +86,18 @@ def test_workers_with_another_store_are_found_out(monkeypatch, study, own_home):
         runs.get_all(study)
 
 
-def test_a_study_in_local_processes_has_the_bits_of_one_in_process(study, own_home, monkeypatch, one_thread):
+def test_a_study_in_local_processes_has_the_bits_of_one_in_process_and_a_single_bar(
+    study, own_home, monkeypatch, one_thread, capfd
+):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
     here = weights(runs.get_all(study[:2]))
     for config in study[:2]:
         runs.remove(runs.place(config).name)
     monkeypatch.setenv("FMLIB_WORKERS", "2")
+    capfd.readouterr()
     assert weights(runs.get_all(study[:2])) == here
+    shown = capfd.readouterr().err
+    assert "2 runs" in shown and "seed 2" not in shown
 
 
 def test_generators_are_trained_before_what_needs_them(monkeypatch, tiny_config, own_home):
@@ -108,10 +115,56 @@ def test_generators_are_trained_before_what_needs_them(monkeypatch, tiny_config,
     assert asked == [[vae]]
 
 
-def test_every_study_goes_through_the_executor(monkeypatch):
-    monkeypatch.setattr(runs, "get_all", lambda configs: list(configs))
-    monkeypatch.setattr(studies, "architecture_configs", lambda stage, split: ["a", "b"])
-    assert studies.all_architectures(None) == ["a", "b"]
+STUDIES = {
+    "all_architectures": studies.all_architectures,
+    "architectures": studies.architectures,
+    "rate_search": studies.rate_search,
+    "optimizers": partial(studies.optimizers, rates={"adam": None, "sgd": 0.1}),
+    "activations": studies.activations,
+    "autoencoders": lambda stage: studies.autoencoders(stage, "dae", "vae"),
+    "judges": studies.judges,
+}
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_every_study_goes_through_the_executor(study, monkeypatch, tiny_config, own_home):
+    class Handed(Exception):
+        pass
+
+    def hand(task, items, sizes, name):
+        raise Handed(len(items))
+
+    monkeypatch.setattr(executors, "complete", hand)
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: 80)
+    stage = SimpleNamespace(profile=PROFILES["quick"], data_config=tiny_config, seed=0)
+    with pytest.raises(Handed) as handed:
+        study(stage)
+    assert handed.value.args[0] > 1
+
+
+def test_a_scheduler_that_asks_for_certificates_is_named(monkeypatch):
+    monkeypatch.setenv("FMLIB_SCHEDULER", "tls://127.0.0.1:9")
+    with pytest.raises(UsageError, match=r"FMLIB_SCHEDULER=tls://127\.0\.0\.1:9.*tcp://"):
+        executors.complete(print, [0], [1], str)
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_its_last_worker_is_named(tmp_path, monkeypatch):
+    from dask.distributed import LocalCluster
+
+    settings = {"processes": True, "host": "127.0.0.1", "dashboard_address": None}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **settings) as cluster:
+        monkeypatch.setenv("FMLIB_SCHEDULER", cluster.scheduler_address)
+
+        def leave_when_at_work():
+            while not (tmp_path / "0").exists():
+                time.sleep(0.05)
+            monkeypatch.setattr(executors, "PATIENCE", 2)
+            cluster.scale(0)
+
+        threading.Thread(target=leave_when_at_work, daemon=True).start()
+        with pytest.raises(FmlibError, match=f"{cluster.scheduler_address} has had no worker.*dask worker"):
+            executors.complete(partial(linger, tmp_path), [0], [1], str)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import attempts, few_images, generation, inputs, runs
+from fmlib import attempts, few_images, generation, inputs, making, runs
 from fmlib.config import PROFILES, REPO, AutoencoderConfig
 from fmlib.data import splits
 from fmlib.errors import UsageError
@@ -95,12 +95,11 @@ def test_copies_are_changed_images_of_the_same_classes(stage):
 
 def test_what_a_learned_arm_is_given_is_drawn_from_copies_and_belongs_to_its_key(stage, monkeypatch):
     drawn = []
-    monkeypatch.setattr(runs, "Mixture", lambda *_: None)
-    monkeypatch.setattr(runs, "get", lambda config: SimpleNamespace(config=config, model=lambda: None))
+    monkeypatch.setattr(making, "Mixture", lambda *_: None)
     monkeypatch.setattr(generation, "generate", lambda vae, images, *_: drawn.append(len(images)) or ())
     arms = few_images.augmentation_arms(stage, 10, seed=1)
     for name in ("cvae", "learned"):
-        runs._mixture(arms[name])
+        making.mixture(arms[name], lambda config: None)
     assert drawn[1] == generation.COPIES * drawn[0]
     assert "generation.py" in runs.code(arms["learned"])
 
@@ -132,7 +131,7 @@ def test_pretraining_compares_starts_of_one_network(stage):
     started = replace(few_images.augmentation_arms(stage, 10, 0)["classic"], start=other)
     encoder = runs.get(other).model().encoder
     assert not encoder[0].weight.equal(runs.get(few_images.finder(stage)).model().encoder[0].weight)
-    assert runs._started(started).cam_layer[0].weight.equal(encoder[0].weight)
+    assert making.started(started, runs._trained).cam_layer[0].weight.equal(encoder[0].weight)
 
 
 def test_attempts_differ_from_their_baseline_in_the_generated_images_alone(stage):

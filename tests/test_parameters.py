@@ -1,6 +1,7 @@
 """Parameters as papermill hands them over: of any type, from `-p` or a YAML file; their meaning or one clear error."""
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from papermill.parameterize import parameterize_notebook
 from test_cli import photographs
 
 from fmlib import kernels
+from fmlib.config import AutoencoderConfig, ClassifierConfig
 from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
@@ -46,6 +48,47 @@ def given_values(tmp_path, monkeypatch):
 def test_odd_values_are_one_clear_error(given_values, name, value, message):
     with pytest.raises(UsageError, match=message):
         Stage("data", **{**given_values, name: value})
+
+
+WHOLE = ("side", "epochs", "passes", "batch_size")
+OPTIONAL = ("train_size", "validation_size", "patience")
+
+
+@pytest.mark.parametrize("kind", [ClassifierConfig, AutoencoderConfig])
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        *(
+            (name, value, r"a whole number from 1 to \d+, not")
+            for name in WHOLE
+            for value in (0, -3, 1.5, True, None, "2")
+        ),
+        *(
+            (name, value, r"a whole number from 1 to \d+, or None")
+            for name in OPTIONAL
+            for value in (0, -1, 2.5)
+        ),
+        *(("seed", value, r"a whole number from 0 to \d+, not") for value in (-1, 0.5, None, 2**70)),
+        ("pasted", -1, r"a whole number from 0 to \d+, not -1"),
+        *(
+            ("learning_rate", value, "a number above 0")
+            for value in (0, 0.0, -1, float("nan"), float("inf"), "1")
+        ),
+    ],
+)
+def test_a_run_of_numbers_that_mean_nothing_is_refused_by_their_name(kind, name, value, wanted):
+    with pytest.raises(UsageError, match=f"^{name} must be {wanted}"):
+        kind(**{name: value})
+
+
+def test_numbers_of_a_run_may_be_numpys_and_sizes_may_be_left_open():
+    whole = dict.fromkeys((*WHOLE, *OPTIONAL, "seed"), np.int64(2))
+    assert ClassifierConfig(**whole, learning_rate=np.float32(0.5)).epochs == 2
+    assert (
+        AutoencoderConfig(**dict.fromkeys(OPTIONAL), learning_rate=1, latent=np.int32(8)).train_size is None
+    )
+    with pytest.raises(UsageError, match="latent must be a whole number from 1"):
+        AutoencoderConfig(model="vae", latent=0)
 
 
 @pytest.mark.parametrize("external", [None, "", [], ()])

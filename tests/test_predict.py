@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import fmlib
-from fmlib import cli, modelfile, prediction, runs
+from fmlib import cli, making, modelfile, prediction, runs
 from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.errors import FmlibError, UsageError
 from fmlib.explain import Contrast, explainer
@@ -73,6 +73,30 @@ def test_files_are_judged_as_the_run_judges_its_own_images(run, tiny):
     order = np.argsort(stored.logit.to_numpy())
     np.testing.assert_array_equal(np.argsort(table.probability.to_numpy()), order)
     assert ((table.label == "with mask") == (stored.logit.to_numpy() >= 0)).all()
+
+
+def test_a_run_from_imagenet_weights_is_opened_offline_and_judges_as_it_did(
+    tiny_config, tiny, tmp_path, monkeypatch
+):
+    from torchvision.models import _api, googlenet
+
+    state = googlenet(aux_logits=True, init_weights=False).state_dict()
+    # so large that what enters the network is seen in what comes out
+    state = {name: 4 * value if name.endswith("conv.weight") else value for name, value in state.items()}
+    monkeypatch.setattr(_api, "load_state_dict_from_url", lambda url, **options: state)
+    run = runs.get(
+        ClassifierConfig(
+            data=tiny_config, model="googlenet", side=32, epochs=1, batch_size=32, pretrained=True
+        )
+    )
+    monkeypatch.setattr(_api, "load_state_dict_from_url", None)
+    modelfile.export(run.key, tmp_path / "model.safetensors")
+    stored = run.predictions.set_index("path").logit
+    rows = np.flatnonzero(tiny.manifest.path.isin(stored.index))
+    opened = (run.model(), *(modelfile.load(m).network for m in (run.key, tmp_path / "model.safetensors")))
+    for network in opened:
+        table = making.predictions(network, run.config, tiny, rows).set_index("path")
+        np.testing.assert_allclose(table.logit, stored[table.index], rtol=1e-4)
 
 
 def test_what_is_no_image_has_a_reason_and_costs_nobody_else(run, tmp_path, capsys):

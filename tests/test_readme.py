@@ -1,11 +1,17 @@
 """What the README claims was measured: its table is the published results'."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from fmlib import readme
+from fmlib.config import REPO
 
 
 def rows(value):
@@ -86,6 +92,24 @@ def test_only_the_marked_part_is_replaced():
     text = "a\n<!-- scores: begin -->\nold\n<!-- scores: end -->\nb\n"
     expected = "a\n<!-- scores: begin -->\nnew\n<!-- scores: end -->\nb\n"
     assert readme.with_table(text, "scores", "new") == expected
+
+
+def test_the_script_of_one_large_run_runs_in_a_fresh_store(tmp_path):
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    [script] = [
+        block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "batch_size=256" in block
+    ]
+    # so many that processes of their own render them
+    few = 'data=config.DataConfig("synthetic", 120), model="alexnet", side=32, epochs=1, batch_size=8'
+    small = re.sub(r"(ClassifierConfig\()[^)]*", rf"\1{few}", script)
+    assert few in small
+    (tmp_path / "big.py").write_text(small, encoding="utf-8")
+    environment = os.environ | {"FMLIB_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPO)}
+    done = subprocess.run(
+        [sys.executable, "big.py"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "home" / "runs").glob("*/provenance.json"))) == 1
 
 
 @pytest.mark.parametrize("page", readme.PAGES, ids=lambda page: page.name)

@@ -1,18 +1,23 @@
 """A run is trained once, found again, and keyed by what can change it and nothing else."""
 
 import errno
+import inspect
 import multiprocessing
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from fmlib import fingerprints, inputs, runs, store, tables
+from fmlib import fingerprints, inputs, making, runs, store, tables
 from fmlib.config import ARCHITECTURES, AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.data import pictures, splits
+from fmlib.data.batches import decoded
 from fmlib.errors import FmlibError, UsageError
+from fmlib.training import Fit
 
 
 @pytest.fixture
@@ -97,6 +102,20 @@ def test_keys_follow_meaning(config, monkeypatch):
     assert key != fingerprints.digest(runs.meaning(config))
 
 
+def test_a_split_is_made_once_for_all_runs_of_a_data_set(config, monkeypatch):
+    runs.place(config)
+    monkeypatch.setattr(splits, "assign", None)
+    assert runs.place(replace(config, seed=5, train_size=20)) != runs.place(config)
+
+
+def test_a_study_computes_each_key_once(config, monkeypatch):
+    asked = []
+    monkeypatch.setattr(runs, "place", lambda config: asked.append(config) or store.shelf() / "key")
+    monkeypatch.setattr(store, "fault", lambda folder: None)
+    study = [replace(config, seed=seed) for seed in range(3)]
+    assert [run.config for run in runs.get_all(study)] == study == asked
+
+
 def test_code_that_cannot_affect_a_run_is_not_in_its_key(config):
     vae = AutoencoderConfig(model="vae")
     others = {"autoencoders.py", "autoencoder_losses.py", "generation.py", "figures/style.py"}
@@ -108,8 +127,29 @@ def test_code_that_cannot_affect_a_run_is_not_in_its_key(config):
     assert "models.py" in runs.code(config) and "models.py" not in runs.code(vae)
 
 
+def test_the_key_follows_the_code_that_makes_a_run(config, tiny_config):
+    makes = (pictures.open_rgb, decoded, inputs.batches, making.build, making.started, making.judged, Fit)
+    modules = {
+        Path(inspect.getfile(function)).relative_to(fingerprints.PACKAGE).as_posix() for function in makes
+    }
+    for asked in (config, AutoencoderConfig(data=tiny_config)):
+        assert modules <= set(runs.code(asked))
+
+
+def test_other_validation_images_make_another_run(config, monkeypatch):
+    config = replace(config, validation_size=4)
+    monkeypatch.setattr(inputs, "_parts", inputs._parts.__wrapped__)
+    key = runs.place(config).name
+    monkeypatch.setattr(splits, "subset", lambda manifest, rows, size: rows[:1])
+    assert runs.place(config).name != key
+
+
 def test_code_counts_by_what_it_does(tmp_path):
     one, two, three = (tmp_path / f"{name}.py" for name in "abc")
+    bare, short = tmp_path / "bare.py", tmp_path / "short.py"
+    bare.write_text("def f(x):\n    return x + 1\n\n\nclass A:\n    pass\n")
+    short.write_text('"""Doc."""\ndef f(x):\n    """Say."""\n    return x + 1\nclass A:\n    """Say."""\n')
+    assert fingerprints._meaning(bare) == fingerprints._meaning(short)
     one.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 1  # why\n')
     two.write_text('"""Other."""\ndef f(x):\n    """Say more."""\n    return (x + 1)\n')
     three.write_text('"""Doc."""\n\n\ndef f(x):\n    """Say."""\n    return x + 2\n')
@@ -128,7 +168,7 @@ def test_generated_images_come_from_the_same_sources_only(tiny_config, tiny):
     common = {"data": tiny_config, "side": 32, "train_size": 24, "epochs": 1, "batch_size": 8}
     vae = AutoencoderConfig(**common, model="vae", latent=8)
     config = ClassifierConfig(**common, augmentation="none", generated=Generated(autoencoder=vae))
-    made = runs._mixture(config)
+    made = making.mixture(config, runs._trained)
     sources, source_labels = inputs.training_images(config)
     assert made.images.shape[1:] == sources.shape[1:] and set(made.labels) == {0, 1}
     np.testing.assert_array_equal(sources, inputs.training_images(vae)[0])
@@ -142,7 +182,7 @@ def test_a_classifier_starts_from_the_encoder_of_its_dae_and_from_nothing_else(t
     dae = AutoencoderConfig(**common)
     config = ClassifierConfig(**common, model="dae-encoder", start=dae, validation_size=4)
     encoder = runs.get(dae).model().encoder.state_dict()
-    started = runs._started(config).cam_layer.state_dict()
+    started = making.started(config, runs._trained).cam_layer.state_dict()
     assert all(torch.equal(started[name].cpu(), value.cpu()) for name, value in encoder.items())
     run = runs.get(config)
     assert (run.predictions.split == "validation").sum() == 4 and run.model()(
@@ -166,9 +206,9 @@ def test_pasted_masks_are_of_faces_outside_the_data_set_and_make_another_run(tin
 
 def test_building_is_a_function_of_the_seed_and_leaves_the_world_alone(config):
     state = torch.random.get_rng_state()
-    one, two = (runs.build(config).state_dict()["net.fc.weight"] for _ in range(2))
+    one, two = (making.build(config).state_dict()["net.fc.weight"] for _ in range(2))
     assert torch.equal(one, two) and torch.equal(state, torch.random.get_rng_state())
-    assert not torch.equal(one, runs.build(replace(config, seed=1)).state_dict()["net.fc.weight"])
+    assert not torch.equal(one, making.build(replace(config, seed=1)).state_dict()["net.fc.weight"])
 
 
 def test_remembered_computes_once_and_gives_back_the_same_numbers(home):

@@ -1,16 +1,20 @@
 """The loop learns, keeps its best weights, stops, resumes exactly, and leaves the world as it was."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState, GradientState
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from fmlib import checkpoints, objectives, training
+from fmlib import arithmetic, checkpoints, objectives, training
 from fmlib.autoencoders import PlainVAE
-from fmlib.config import OPTIMIZERS, AutoencoderConfig, ClassifierConfig
+from fmlib.config import OPTIMIZERS, REPO, AutoencoderConfig, ClassifierConfig
+from fmlib.data import copies
 from fmlib.data.batches import Batches
 from fmlib.errors import FmlibError, UsageError
 
@@ -43,6 +47,50 @@ def fit(folder, batches, config=CONFIG):
     with torch.random.fork_rng():
         model = Linear()
     return model, training.Fit(model, config, *batches, folder).run()
+
+
+@pytest.fixture
+def other_accelerate(monkeypatch):
+    """Accelerate as a new process meets it that is told to compute in another way."""
+
+    def forget():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        GradientState._reset_state()
+
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    monkeypatch.setenv("ACCELERATE_DYNAMO_BACKEND", "aot_eager")
+    yield forget
+    forget()
+
+
+def test_accelerates_variables_change_no_weights(tmp_path, batches, other_accelerate, monkeypatch):
+    monkeypatch.setattr(arithmetic, "precision", lambda device: "fp32")
+    with monkeypatch.context() as patch:
+        for name in ("MIXED_PRECISION", "GRADIENT_ACCUMULATION_STEPS", "DYNAMO_BACKEND"):
+            patch.delenv(f"ACCELERATE_{name}")
+        expected = fit(tmp_path / "plain", batches)[0].state_dict()
+    other_accelerate()
+    found = fit(tmp_path / "told", batches)[0].state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_who_wants_no_bar_gets_none_whenever_that_is_said(tmp_path, batches, monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    fit(tmp_path / "shown", batches)
+    assert "resnet18 adam" in capsys.readouterr().err
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    fit(tmp_path / "hidden", batches)
+    copies.find(lambda row: Image.new("RGB", (64, 64), (row, 0, 0)), 3)
+    assert capsys.readouterr().err == ""
+
+
+def test_every_bar_is_one_that_can_be_hidden():
+    takes = re.compile(r"^ *(from tqdm|import tqdm)", re.MULTILINE)
+    modules = sorted((REPO / "fmlib").rglob("*.py"))
+    assert [path.name for path in modules if takes.search(path.read_text(encoding="utf-8"))] == [
+        "progress.py"
+    ]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

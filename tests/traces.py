@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def note(folder: Path, item: int, threads: int | None) -> tuple[int, int | None]
     if item == 3:
         raise ValueError("three")
     return item, threads
+
+
+def linger(folder: Path, item: int, threads: int | None) -> None:
+    """Leave a file and take a minute, for as long as nobody ends the process."""
+    (folder / str(item)).touch()
+    time.sleep(60)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from filelock import FileLock
 from PIL import Image
-from tqdm.auto import tqdm
 
 from fmlib.augmentation import augment, blended
 from fmlib.checkpoints import DamagedError, damage
@@ -19,10 +18,13 @@ from fmlib.config import home
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
 from fmlib.files import full_disk_named, reserve
+from fmlib.fingerprints import code_version
+from fmlib.progress import tqdm
 
 AHEAD = 1024  # images that may be decoded and not yet written
 CPU = torch.device("cpu")
-LAYOUT = "1"  # changes when the way from file to pixels does
+# changes when the way from file to pixels does
+LAYOUT = code_version(("data/batches.py", "data/pictures.py"))
 
 
 def squared(image: Image.Image, side: int) -> np.ndarray:

@@ -12,10 +12,10 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from fmlib.data.groups import components
 from fmlib.data.looks import Look, look, sameness
+from fmlib.progress import tqdm
 
 CANDIDATES = 20  # most alike pictures that are looked at
 ROUNDS = (0, 4, 8, 14, 20)  # ranks of candidates that are looked at together

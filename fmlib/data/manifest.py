@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from fmlib.data import hashing, memory, pictures
 from fmlib.data.folders import Found, Listing
+from fmlib.progress import tqdm
 
 VERSION = "2"  # raise when a column changes its meaning
 STORED = {

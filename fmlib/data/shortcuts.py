@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from fmlib.data import memory, splits
 from fmlib.data.sources import Dataset
 from fmlib.fingerprints import code_version, digest
+from fmlib.progress import tqdm
 
 SHORTCUTS = {  # name -> columns of the features that it may use
     "width": ["width"],

@@ -40,9 +40,12 @@ SHEETS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
-    """The images of one source and what is known of each (a row of `manifest` per image, sorted by path)."""
+    """The images of one source and what is known of each (a row of `manifest` per image, sorted by path).
+
+    It equals itself alone, so that a cache can hold what is found out about it.
+    """
 
     name: str
     root: Path

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from fmlib.data.rendering import plan
 from fmlib.data.rendering.copies import alter
@@ -21,6 +20,7 @@ from fmlib.data.rendering.picture import photograph
 from fmlib.data.rendering.scene import compose, stream
 from fmlib.errors import FmlibError, UsageError
 from fmlib.orphans import end_with_parent
+from fmlib.progress import tqdm
 
 FOLDERS = ("WithoutMask", "WithMask")  # by label
 QUALITY = 97  # of the stored file: each image's own JPEG loss is part of the rendering
