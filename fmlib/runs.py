@@ -23,8 +23,8 @@ from filelock import FileLock
 from safetensors.torch import load_model
 
 from fmlib import executors, making, provenance, store, training
-from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
+from fmlib.damaged_files import DamagedError, damage
 from fmlib.data.sources import Dataset
 from fmlib.errors import FmlibError
 from fmlib.files import full_disk_named

@@ -13,8 +13,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from safetensors import safe_open
 
-from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import home
+from fmlib.damaged_files import DamagedError, damage
 from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_bytes, write_text
 from fmlib.fingerprints import digest

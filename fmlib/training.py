@@ -19,8 +19,9 @@ from torch import nn
 from fmlib.allocation import keep_freed_memory
 from fmlib.arithmetic import autocast, exact
 from fmlib.autoencoders import VAE
-from fmlib.checkpoints import Checkpoint, damage
+from fmlib.checkpoints import Checkpoint
 from fmlib.config import AutoencoderConfig, RunConfig
+from fmlib.damaged_files import damage
 from fmlib.data.batches import Batches
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.files import write_bytes

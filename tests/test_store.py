@@ -17,7 +17,7 @@ import torch
 from conftest import share_images
 from filelock import FileLock
 
-from fmlib import checkpoints, files, runs, store, training
+from fmlib import checkpoints, damaged_files, files, runs, store, training
 from fmlib.config import AutoencoderConfig, ClassifierConfig, DataConfig, Generated
 from fmlib.errors import FmlibError, UsageError
 
@@ -118,7 +118,7 @@ def test_a_checkpoint_with_any_block_lost_is_refused_or_read_as_it_was(tmp_path)
     content, read = checkpoint.path.read_bytes(), 0
     for start in range(0, len(content), 8):
         checkpoint.path.write_bytes(content[:start] + bytes(16) + content[start + 16 :])
-        with contextlib.suppress(checkpoints.DamagedError):
+        with contextlib.suppress(damaged_files.DamagedError):
             found = checkpoint.read(torch.device("cpu"))
             assert torch.equal(found["weights"], state["weights"]) and found["history"] == state["history"]
             read += 1

@@ -13,8 +13,8 @@ from filelock import FileLock
 from PIL import Image
 
 from fmlib.augmentation import augment, blended
-from fmlib.checkpoints import DamagedError, damage
 from fmlib.config import home
+from fmlib.damaged_files import DamagedError, damage
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.data.sources import Dataset
 from fmlib.files import full_disk_named, reserve
