@@ -233,7 +233,7 @@ def untrained_run(folder: Path, side: int = 32) -> Path:
     from fmlib import models
 
     folder.mkdir(parents=True)
-    config = {"model": "resnet18", "activation": None, "side": side}
+    config = {"model": "resnet18", "activation": None, "side": side, "pretrained": False}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "predictions.csv").write_text(
         "path,group,split,label,logit\na,a,validation,1,1\nb,b,validation,0,-1\n"
