@@ -15,8 +15,9 @@ from fmlib.training import OPTIMIZERS
 
 
 def rates(optimizer: str, factors: Sequence[float]) -> list[float | None]:
-    """Return the rates to try; None, as a configuration has it, for the optimizer's usual one."""
-    return [None if factor == 1 else OPTIMIZERS[optimizer][1] * factor for factor in factors]
+    """Return the rates to try, to three digits; None, as a configuration has it, for the optimizer's usual one."""
+    usual = OPTIMIZERS[optimizer][1]
+    return [None if factor == 1 else float(f"{usual * factor:.3g}") for factor in factors]
 
 
 def searched(found: Sequence[Run]) -> pd.DataFrame:
