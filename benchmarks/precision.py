@@ -16,11 +16,15 @@ from fmlib.config import ARCHITECTURES
 BATCH = 64
 
 
-def seconds(name: str, side: int, way: str, steps: int, device: torch.device) -> float:
-    """Median time of a training step in one precision."""
+def durations(
+    name: str, side: int, way: str, steps: int, device: torch.device, compiled: bool = False
+) -> list[float]:
+    """Seconds of training steps in one precision, the first of which may compile the network."""
     torch.manual_seed(0)
     model = models.build(name, side=side).to(device, memory_format=torch.channels_last).train()
     optimizer = training.make_optimizer("adam", model)
+    if compiled:
+        model.compile()
     images = torch.rand(BATCH, 3, side, side, device=device).contiguous(memory_format=torch.channels_last)
     taken = []
     for _ in range(steps + 1):
@@ -32,7 +36,12 @@ def seconds(name: str, side: int, way: str, steps: int, device: torch.device) ->
         optimizer.zero_grad()
         float(loss.detach())  # waits for the device
         taken.append(time.perf_counter() - start)
-    return float(np.median(taken[1:]))
+    return taken
+
+
+def seconds(*asked, **settings) -> float:
+    """Median time of a training step after the first; arguments as of `durations`."""
+    return float(np.median(durations(*asked, **settings)[1:]))
 
 
 def main() -> None:
