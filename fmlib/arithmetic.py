@@ -1,7 +1,7 @@
 """How a device computes: in which precision it trains, and that it gives the same bits every time.
 
-Networks are not compiled: on two cores torch.compile slows ResNet-18 down, and would save EfficientNet-B0 a tenth of the
-longest runs (`benchmarks/compiled.py`).
+Networks are not compiled: on two cores torch.compile slows ResNet-18 down, and would save EfficientNet-B0 a tenth of
+the longest runs (`benchmarks/compiled.py`).
 """
 
 from collections.abc import Iterator

@@ -120,8 +120,8 @@ def paired_bootstrap(
 
     Args:
         labels: 0 or 1 (N).
-        a, b: probabilities (N), or (seeds, N) for a model trained several times: its scores are averaged, and
-            the bootstrap then draws trainings as well as images.
+        a, b: probabilities (N), or (seeds, N) for a model trained several times: its scores are averaged, and the
+            interval then covers the choice of seeds as well, by Student's t.
     """
     value_a, drawn_a = _mean_score(labels, a, groups, metric, resamples, seed, stream=1)
     value_b, drawn_b = _mean_score(labels, b, groups, metric, resamples, seed, stream=2)
@@ -195,9 +195,10 @@ def _verdict(model: str, best: str, lost: bool, alone: bool) -> str:
 
 
 def _mean_score(labels, values, groups, metric, resamples, seed, stream) -> tuple[float, np.ndarray]:
-    """A metric averaged over a model's trainings, and that of resampled images and trainings.
+    """A metric averaged over a model's trainings, and how that varies with the choice of images and of seeds.
 
-    Nothing is resampled where a class has too few groups.
+    Images are resampled by group, unless a class has too few of them. The seeds' part is drawn from Student's t, since
+    few trainings, resampled, would vary too little.
     """
     trained, drawn = seed_scores(labels, values, metric), []
     labels, rows = np.asarray(labels).astype(int), np.atleast_2d(np.asarray(values, dtype=float))
@@ -206,8 +207,11 @@ def _mean_score(labels, values, groups, metric, resamples, seed, stream) -> tupl
         drawn = [bootstrap(labels, row, groups, resamples, seed, only=metric)[metric] for row in rows]
     if not drawn:
         return float(trained.mean()), np.empty(0)
-    picks = np.random.default_rng([seed, stream]).integers(0, len(drawn), (len(drawn), resamples))
-    return float(trained.mean()), np.take_along_axis(np.stack(drawn), picks, axis=0).mean(axis=0)
+    images, count = np.mean(drawn, axis=0), len(trained)
+    if count == 1:
+        return float(trained.mean()), images
+    by_seeds = np.random.default_rng([seed, stream]).standard_t(count - 1, resamples)
+    return float(trained.mean()), images + by_seeds * trained.std(ddof=1) / np.sqrt(count)
 
 
 def _two_sided(gaps: np.ndarray) -> float:

@@ -400,3 +400,15 @@ def test_calibration_by_chance_is_that_of_the_calibrated_probabilities(tmp_path,
     row = evaluation.scores(table, seed=3).set_index("metric").loc["ece_by_chance"]
     wanted = calibration.ece_by_chance(probabilities**2, np.arange(200) // 2, seed=3)
     assert (row.value, row.low, row.high) == pytest.approx(wanted) and row.n == 200
+
+
+def test_few_seeds_widen_a_difference_as_student_s_t_does():
+    rng, labels = np.random.default_rng(0), np.arange(2000) % 2
+    noisy = [np.clip(labels * 0.2 + 0.4 + rng.normal(0, spread, 2000), 0, 1) for spread in (0.1, 0.2, 0.3)]
+    same = [np.roll(noisy[1], 2 * shift) for shift in range(3)]  # three trainings of one quality
+    apart = comparison.paired_bootstrap(labels, noisy, same, metric="auc")
+    alike = comparison.paired_bootstrap(labels, same, same[::-1], metric="auc")
+    scores = comparison.seed_scores(labels, noisy, "auc")
+    by_seeds = t.ppf(0.975, 2) * scores.std(ddof=1) / np.sqrt(3)
+    assert (apart.high - apart.low) / 2 == pytest.approx(by_seeds, rel=0.25)
+    assert alike.high - alike.low < 0.05
