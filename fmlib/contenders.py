@@ -2,22 +2,18 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from fmlib import comparison, evaluation
+from fmlib import comparison, evaluation, judgement
 from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
 
 
 def ranking(found: Sequence[Run], by: str, metric: str = "f1", seed: int = 0) -> pd.DataFrame:
     """Rank the values of the setting `by`, each with all its seeds, on the test images: a `comparison.ranking`."""
-    tests = [run.predictions[run.predictions.split == "test"] for run in found]
-    models: dict[str, list] = {}
-    for run, test in zip(found, tests, strict=True):
-        models.setdefault(getattr(run.config, by), []).append(test.probability.to_numpy())
-    models = {name: np.stack(trainings) for name, trainings in models.items()}
-    return comparison.ranking(tests[0].label.to_numpy(), models, tests[0].group.to_numpy(), metric, seed=seed)
+    parts = [run.predictions.assign(model=getattr(run.config, by), seed=run.config.seed) for run in found]
+    table = pd.concat(parts).rename(columns={"split": "view"}).assign(split="")
+    return comparison.ranking(*judgement.aligned(table, "", "test"), metric, seed=seed)
 
 
 def standing(
@@ -65,12 +61,8 @@ def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
         "b alone right": pairs.only_b,
         "p (McNemar)": pairs.p_mcnemar.round(4),
         "a - b over seeds": [
-            _gap(*gap) for gap in pairs[["seeds_mean", "seeds_low", "seeds_high"]].to_numpy()
+            with_interval(*gap, "+.3f", "one seed")
+            for gap in pairs[["seeds_mean", "seeds_low", "seeds_high"]].to_numpy()
         ],
     }
     return pd.DataFrame(columns).set_index(["a", "b"])
-
-
-def _gap(value: float, low: float, high: float) -> str:
-    """A difference with its interval, if it has one."""
-    return f"{value:+.3f}" + (f" [{low:+.3f}, {high:+.3f}]" if np.isfinite(low) else "")

@@ -77,16 +77,13 @@ def record(stage: Stage, table: pd.DataFrame, gaps: pd.DataFrame) -> None:
         table: the scores; those of the first arm are left out, whose runs are the architecture study's.
         gaps: as of `gains`.
     """
-    for row in table[table["arm"] != table["arm"].iloc[0]].to_dict("records") if len(table) else ():
-        measured = {
-            name: row[name]
-            for name in ("view", "metric", "value", "low", "high", "n", "run", "split", "seed")
-        }
-        stage.row(model=f"{MODEL} {row['arm']}", augmentation=row["arm"], **measured)
-    for gap in gaps.to_dict("records"):
-        measured = {name: gap[name] for name in ("view", "low", "high", "n")}
-        arms = f"{MODEL} {gap['arm']} - {gap['baseline']}"
-        stage.row(model=arms, metric=f"{gap['metric']}_difference", value=gap["difference"], **measured)
+    if table.empty:
+        return
+    own = table[table["arm"] != table["arm"].iloc[0]]
+    stage.record(own.assign(model=f"{MODEL} " + own["arm"], augmentation=own["arm"]))
+    arms = f"{MODEL} " + gaps["arm"] + " - " + gaps["baseline"]
+    metric = gaps["metric"] + "_difference"
+    stage.record(gaps.assign(model=arms, metric=metric, value=gaps["difference"]))
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:

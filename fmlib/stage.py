@@ -100,6 +100,12 @@ class Stage:
         """Record a results row of this stage."""
         self.rows.append(results.row(self.name, **fields))
 
+    def record(self, table: pd.DataFrame, **fields: object) -> None:
+        """Record every row of a table, without columns that results do not have; `fields` are alike for all rows."""
+        known = [name for name in results.FIELDS if name in table.columns]
+        for measured in table[known].to_dict("records"):
+            self.row(**(measured | fields))
+
     def close(self) -> None:
         """Store the recorded rows and refresh `results.csv` beside the figures."""
         results.store(self.context, self.name, self.rows)

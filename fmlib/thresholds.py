@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import precision_recall_curve
 
 from fmlib.bootstrap import statistics
 from fmlib.figures.style import label
@@ -21,15 +22,11 @@ def best(labels: np.ndarray, probabilities: np.ndarray) -> float:
     Returns:
         A threshold in [0, 1]; 0.5 where no image is positive, so that F1 is not defined.
     """
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=float)
-    if not labels.any():
+    if not np.any(labels):
         return 0.5
-    values = np.unique(
-        probabilities
-    )  # called positive from one of these on, however far below it the threshold lies
-    called = probabilities[None] >= values[:, None]
-    hits = (called & (labels == 1)).sum(1)
-    f1 = 2 * hits / (called.sum(1) + labels.sum())
+    # called positive from one of these values on, however far below it the threshold lies
+    precision, recall, values = precision_recall_curve(labels, probabilities)
+    f1 = (2 * precision * recall / np.maximum(precision + recall, 1e-12))[:-1]
     below = np.concatenate([[0.0], values[:-1]])
     widest = max(np.flatnonzero(f1 == f1.max()), key=lambda row: values[row] - below[row])
     return float((values[widest] + below[widest]) / 2)

@@ -1,6 +1,7 @@
 """The recipes for elsewhere differ by what they say, and what is said of them follows from paired intervals."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from fmlib import elsewhere, runs, studies
 from fmlib.config import PROFILES, ClassifierConfig, DataConfig
+from fmlib.stage import Stage
 
 
 @pytest.mark.parametrize("own", ["classic", "strong"])
@@ -58,6 +60,7 @@ def test_rows_say_on_which_split_an_arm_was_trained_and_hold_the_differences():
     gap |= {"difference": 0.1, "low": 0.0, "high": 0.2, "n": 9}
     rows = []
     stage = SimpleNamespace(row=lambda **fields: rows.append(fields))
+    stage.record = partial(Stage.record, stage)
     table = pd.DataFrame([{"arm": arm, "split": split, **row} for arm, split in arms.items()])
     elsewhere.record(stage, table, pd.DataFrame([gap]))
     assert [(r["augmentation"], r["split"]) for r in rows[:-1]] == list(arms.items())[1:]

@@ -23,8 +23,7 @@ from fmlib.progress import tqdm
 
 AHEAD = 1024  # images that may be decoded and not yet written
 CPU = torch.device("cpu")
-# changes when the way from file to pixels does
-LAYOUT = code_version(("data/batches.py", "data/pictures.py"))
+CODE = ("data/batches.py", "data/pictures.py")  # the way from file to pixels
 
 
 def squared(image: Image.Image, side: int) -> np.ndarray:
@@ -40,7 +39,7 @@ def decoded(dataset: Dataset, side: int) -> np.ndarray:
     It is made once per content and side and shared by all processes. A file of another size than it must have is
     made again, with a message.
     """
-    path = home() / "cache" / f"{dataset.fingerprint}-{side}-{LAYOUT}.npy"
+    path = home() / "cache" / f"{dataset.fingerprint}-{side}-{code_version(CODE)}.npy"
     path.parent.mkdir(parents=True, exist_ok=True)
     shape = (len(dataset.manifest), side, side, 3)
     with full_disk_named(path.parent), FileLock(path.with_suffix(".lock")):

@@ -102,12 +102,12 @@ def counted(count: int, name: str) -> str:
     return f"{count} {name}{'' if count == 1 else 's'}"
 
 
-def with_interval(value: float, low: float, high: float, form: str = ".3f") -> str:
+def with_interval(value: float, low: float, high: float, form: str = ".3f", without: str = TOO_FEW) -> str:
     """A score with its interval, "0.900 [0.850, 0.950]"; in words where it has none or is not defined itself."""
     if math.isnan(value):
         return "not defined"
     if math.isnan(low):
-        return f"{value:{form}} ({TOO_FEW})"
+        return f"{value:{form}} ({without})"
     return f"{value:{form}} [{low:{form}}, {high:{form}}]"
 
 
