@@ -6,7 +6,7 @@ from math import inf
 from numbers import Integral, Real
 from pathlib import Path
 
-from fmlib.errors import UsageError
+from fmlib.errors import UsageError, known
 
 REPO = Path(__file__).resolve().parent.parent
 CLASSES = ("without mask", "with mask")  # labels 0 and 1; 1 is the positive class
@@ -26,6 +26,7 @@ LEAST = {
 LARGEST = 2**63 - 1
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
 ACTIVATIONS = ("relu", "tanh", "leaky_relu")
+BALANCES = ("images", "origins")  # what is alike in number for both classes, as far as a loss can make it so
 
 
 def home() -> Path:
@@ -156,6 +157,8 @@ class ClassifierConfig(RunConfig):
         augmentation: a recipe of `fmlib.augmentation`.
         pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
         generated: made-up images that take a share of every batch.
+        balance: "images" weighs the classes' images alike; "origins" also allows for a class whose images are copies
+            of few originals (`fmlib.objectives.origins`).
         start: a DAE, of masks or not, whose encoder the model "dae-encoder" starts from; None starts it at random.
     """
 
@@ -166,6 +169,11 @@ class ClassifierConfig(RunConfig):
     pasted: int = 0
     generated: Generated | None = None
     start: AutoencoderConfig | None = None
+    balance: str = "images"
+
+    def __post_init__(self):
+        super().__post_init__()
+        known("balance", self.balance, BALANCES)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ TRAINING_CODE = (
     *("arithmetic.py", "augmentation.py", "data/batches.py", "data/pasting.py", "data/pictures.py"),
     *("inputs.py", "making.py", "objectives.py", "training.py"),
 )
-CLASSIFIER_CODE = (*TRAINING_CODE, "depthwise.py", "models.py")
+CLASSIFIER_CODE = (*TRAINING_CODE, "compact.py", "depthwise.py", "models.py")
 AUTOENCODERS = ("autoencoders.py", "better_autoencoders.py")
 AUTOENCODER_CODE = (*TRAINING_CODE, *AUTOENCODERS, "autoencoder_losses.py")
 ENCODER_CODE = ("autoencoders.py",)  # of the classifier that has a DAE's encoder

@@ -3,7 +3,7 @@
 Every classifier takes images in [0, 1] (normalisation is its first step), returns two logits (without mask,
 with mask) and names the layer whose activations Grad-CAM weighs. The networks are made for 224 px; below
 128 px their last reduction is left out, so that the last map has twice the resolution at little cost, and AlexNet
-takes every second pixel where it took every fourth.
+takes every second pixel where it took every fourth. The compact one is made for small images and stays as it is.
 """
 
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from torchvision import models as vision
 from torchvision.models.googlenet import BasicConv2d, Inception, InceptionAux
 
 from fmlib.autoencoders import DAE
+from fmlib.compact import Compact
 from fmlib.config import CLASSES
 from fmlib.depthwise import DepthwiseConv
 from fmlib.errors import FmlibError, UsageError, known
@@ -127,6 +128,12 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
     return Classifier(name, net, "_avg_pooling.0")
 
 
+def _compact(name: str, side: int, weights: str | None) -> Classifier:
+    if weights is not None:
+        raise UsageError("nobody has trained it on ImageNet")
+    return Classifier(name, Compact(len(CLASSES)), "0")
+
+
 def _dae_encoder(name: str, side: int, weights: str | None) -> Classifier:
     if weights is not None:
         raise UsageError("its start is a DAE's encoder, never ImageNet")
@@ -146,6 +153,7 @@ BUILDERS = {
     ),
     "alexnet": _alexnet,
     "googlenet": _googlenet,
+    "compact": _compact,
     "dae-encoder": _dae_encoder,
 }
 

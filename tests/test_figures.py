@@ -17,7 +17,7 @@ from fmlib.errors import FmlibError
 from fmlib.figures import classifier, direct, quality, style
 from fmlib.figures import metrics as figures
 
-MODELS = (*ARCHITECTURES, "resnet34", "resnet50", "efficientnet-b1", "my-own")
+MODELS = (*ARCHITECTURES, "resnet34", "resnet50", "efficientnet-b1", "compact", "my-own")
 
 
 @pytest.fixture(autouse=True)
