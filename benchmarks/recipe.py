@@ -36,7 +36,7 @@ from fmlib.training import GENTLE, predict, rate_factor
 
 TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
 FOLDS, BATCH, SEEN = 4, 64, 80_000
-ROBUST, STRONG = (augmentation.RECIPES[name] for name in ("robust", "strong"))
+ROBUST, STRONG, WHOLE = (augmentation.RECIPES[name] for name in ("robust", "strong", "whole"))
 FAR = {"shift": 0.12, "rotation": 20, "zoom_out": 0.8, "zoom_in": 1.3, "far": 0.4, "farthest": 0.35}
 
 
@@ -67,6 +67,7 @@ class Change:
         decay: weight decay, of weights alone; `rate`: learning rate; `sgd`: with momentum instead of Adam.
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
         by_group: an image weighs its group's size to the power of minus this.
+        origins: classes are balanced by their groups, not by their images alone (`fmlib.objectives.origins`).
         average: decay of a moving average of the weights that is judged in their place; 0: none.
         watched: share of the images, by group, that is not learned from.
         best: judged are the weights after the epoch with the lowest loss on those, not those of the last step.
@@ -82,6 +83,7 @@ class Change:
     smooth: float = 0.0
     erase: float = 0.0
     by_group: float = 0.0
+    origins: bool = False
     average: float = 0.0
     watched: float = 0.0
     best: bool = False
@@ -122,6 +124,12 @@ CHANGES = {
     "erased rectangles": Change(erase=0.5),
     "label smoothing": Change(smooth=0.1),
     "weights by group": Change(by_group=0.5),
+    "whole, 96 px, 50,000 images": Change(
+        WHOLE, side=96, seen=50_000, baseline="whole, 96 px, 50,000 images"
+    ),
+    "whole, origins alike, 96 px, 50,000 images": Change(
+        WHOLE, side=96, seen=50_000, origins=True, baseline="whole, 96 px, 50,000 images"
+    ),
     "weight decay": Change(decay=0.05),
     "SGD": Change(sgd=True, rate=0.05, decay=5e-4),
     "three times the rate": Change(rate=3e-3),
@@ -191,6 +199,7 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> Itera
     truth = torch.tensor(table.label.to_numpy())
     classes = objectives.class_weights(np.bincount(truth) / len(truth)).to(device)
     weights = group_weights(table, change.by_group)
+    offset = objectives.origins(truth.numpy(), table.group.to_numpy()).to(device) if change.origins else 0
     epochs = max(1, round(change.seen / len(table)))
     steps, step, optimize = epochs * len(batches), 0, optimizer(model, change)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimize, lambda step: rate_factor(step, steps))
@@ -208,7 +217,7 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> Itera
             with autocast(device):
                 logits = model(pixels)
             losses = F.cross_entropy(
-                logits.float(), torch.stack([1 - share, share], 1) * classes, reduction="none"
+                logits.float() + offset, torch.stack([1 - share, share], 1) * classes, reduction="none"
             )
             (losses * weights[rows].to(device)).mean().backward()
             optimize.step()
@@ -348,7 +357,9 @@ def write(table: pd.DataFrame) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
+    parser.add_argument(
+        "--models", nargs="+", choices=(*ARCHITECTURES, "compact"), default=list(ARCHITECTURES)
+    )
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--folds", nargs="+", type=int, choices=range(FOLDS), default=list(range(FOLDS)))
     parser.add_argument("--workers", type=int, default=1)

@@ -1,4 +1,4 @@
-"""The two kinds of error that a user is told about in one sentence instead of a traceback."""
+"""The errors that a user is told about in one sentence instead of a traceback."""
 
 from fmlib.text import printable
 
@@ -16,6 +16,10 @@ class UsageError(FmlibError):
     """The request itself is wrong: an unknown name, a missing folder, a bad value."""
 
     exit_status = 2
+
+
+class ExplosionError(FmlibError):
+    """The loss of a training was not finite before one epoch was complete."""
 
 
 def known(kind: str, name: str, names) -> str:

@@ -24,11 +24,11 @@ def searched(found: Sequence[Run]) -> pd.DataFrame:
     """Return what the search found.
 
     Args:
-        found: a finished run of every optimizer at every rate.
+        found: a finished run of every optimizer at every rate, but for those that did not survive an epoch.
 
     Returns:
         DataFrame with columns optimizer, learning_rate, usual (it is the optimizer's usual rate), validation_loss (inf
-        where training exploded), chosen (the lowest of its optimizer) and run.
+        where training exploded after an epoch), chosen (the lowest of its optimizer) and run.
     """
     rows = []
     for run in found:
@@ -60,6 +60,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     text = [f"{row.validation_loss:.3f} at {row.learning_rate:.3g}" for row in ordered.itertuples()]
     frame = pd.DataFrame({"optimizer": ordered.optimizer, "place": place, "text": text})
     frame = frame.pivot(index="optimizer", columns="place", values="text").rename_axis(columns=None)
+    frame = frame.fillna("not finite")  # the largest rates are those that no training survives
     choice = table[table.chosen].set_index("optimizer").learning_rate.map("{:.3g}".format)
     order = list(dict.fromkeys(table.optimizer))
     return frame.assign(chosen=choice).loc[order].rename(index=label).rename_axis("validation loss")
@@ -75,9 +76,8 @@ def sentence(table: pd.DataFrame) -> str:
         )
         if len(rows) > 2 and pick.learning_rate in (rows.learning_rate.min(), rows.learning_rate.max()):
             edge.append(label(name))
-    text = (
-        f"Of {len(rows)} learning rates each, the lowest loss on validation images chose {', '.join(said)}."
-    )
+    tried = table.groupby("optimizer").size().max()
+    text = f"Of {tried} learning rates each, the lowest loss on validation images chose {', '.join(said)}."
     if not edge:
         return text
     return (

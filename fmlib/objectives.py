@@ -44,7 +44,7 @@ def origins(labels: np.ndarray, groups: np.ndarray) -> torch.Tensor:
         groups: the origin of each image, N.
 
     Returns:
-        Offsets of the two logits, float32 2.
+        Offsets of the two logits, float64 2.
     """
     shares = [len(np.unique(groups[labels == label])) / (labels == label).sum() for label in (0, 1)]
     return torch.tensor(shares).log()
@@ -59,7 +59,7 @@ def adjusted(objective: Objective, offset: torch.Tensor) -> Objective:
         if not model.training:
             return objective(model, images, labels, progress)
         return objective(
-            lambda batch: model(batch).float() + offset.to(batch.device), images, labels, progress
+            lambda batch: model(batch).double() + offset.to(batch.device), images, labels, progress
         )
 
     return shifted

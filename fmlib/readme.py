@@ -11,6 +11,7 @@ from fmlib.figures.style import label
 PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
+COMPACT = PUBLISHED / "compact.csv"  # rows of one more model
 RECIPE = PUBLISHED / "recipe.csv"
 IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
 CONTENDERS = PUBLISHED / "contenders.csv"
@@ -162,7 +163,8 @@ MEASURED = (  # name, what a benchmark wrote, how it is shown
 
 def with_tables(text: str) -> str:
     """Return the README's text with every table made anew from the published results."""
-    text = with_table(text, "scores", score_table(pd.read_csv(RESULTS)))
+    scored = [pd.read_csv(path) for path in (RESULTS, COMPACT) if path.exists()]
+    text = with_table(text, "scores", score_table(pd.concat(scored)))
     for name, path, table in MEASURED:
         text = with_table(text, name, table(pd.read_csv(path))) if path.exists() else text
     few = [pd.read_csv(path) for path in FEW_IMAGES if path.exists()]

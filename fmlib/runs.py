@@ -8,6 +8,7 @@ appears whole or not at all. Until then the work lies in `<key>.partial`, from w
 
 import dataclasses
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -26,7 +27,7 @@ from fmlib import executors, making, provenance, store, training
 from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.damaged_files import DamagedError, damage
 from fmlib.data.sources import Dataset
-from fmlib.errors import FmlibError
+from fmlib.errors import ExplosionError, FmlibError
 from fmlib.files import full_disk_named
 from fmlib.fingerprints import (
     AUTOENCODER_CODE,
@@ -41,7 +42,7 @@ from fmlib.processes import agreed, processes
 from fmlib.provenance import circumstances, noted_start
 from fmlib.store import compare, prune, remove, table
 
-__all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "table"]
+__all__ = ["Run", "compare", "get", "get_all", "prune", "remove", "surviving", "table"]
 _training = threading.RLock()  # a generator's run may be trained within a classifier's
 
 
@@ -125,7 +126,8 @@ def get(config: RunConfig) -> Run:
     as torch's random state is its own only then. What is damaged is set aside with a message and trained again.
 
     Raises:
-        FmlibError: the loss was not finite from the start, or the disk is full.
+        ExplosionError: the loss was not finite from the start.
+        FmlibError: the disk is full.
         UsageError: the configuration names something unknown.
     """
     return _stored(config, place(config))
@@ -153,6 +155,26 @@ def get_all(configs: Iterable[RunConfig]) -> list[Run]:
     _make_all({folder: config for folder, config in needed.items() if store.fault(folder)})
     _make_all(missing)
     return [_stored(config, folder) for config, folder in asked]
+
+
+def surviving(configs: Iterable[RunConfig]) -> list[Run]:
+    """Return the runs of a study as `get_all` does, without those whose loss is not finite from the start.
+
+    Those are named on stderr.
+    """
+    configs = list(configs)
+    try:
+        return get_all(configs)  # which computes all it can before it says what failed
+    except ExplosionError:
+        return [run for run in map(_survivor, configs) if run]
+
+
+def _survivor(config: RunConfig) -> Run | None:
+    try:
+        return get(config)
+    except ExplosionError as error:
+        print(f"{error}; this run is left out", file=sys.stderr)
+        return None
 
 
 def _needed(config: RunConfig) -> list[AutoencoderConfig]:

@@ -114,9 +114,9 @@ def _every_seed(stage: Stage, configs: Iterable[ClassifierConfig]) -> list[Run]:
 
 
 def rate_search(stage: Stage) -> list[Run]:
-    """Return EfficientNet-B0 trained once with each optimizer at each rate of the search."""
+    """Return EfficientNet-B0 trained once with each optimizer at each rate of the search that it survives."""
     base = replace(_small_study(stage), model="efficientnet-b0")
-    return runs.get_all(
+    return runs.surviving(
         replace(base, optimizer=name, learning_rate=rate)
         for name in OPTIMIZERS
         for rate in learning_rates.rates(name, stage.profile.rates)

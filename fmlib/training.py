@@ -23,7 +23,7 @@ from fmlib.checkpoints import Checkpoint
 from fmlib.config import AutoencoderConfig, RunConfig
 from fmlib.damaged_files import damage
 from fmlib.data.batches import Batches
-from fmlib.errors import FmlibError, UsageError, known
+from fmlib.errors import ExplosionError, UsageError, known
 from fmlib.files import write_bytes
 from fmlib.objectives import Losses, Objective, objective_of
 from fmlib.processes import agreed, processes
@@ -171,7 +171,7 @@ class Fit:
         Columns: epoch, train_* and validation_* losses (means per image), seconds.
 
         Raises:
-            FmlibError: the loss was not finite before one epoch was complete.
+            ExplosionError: the loss was not finite before one epoch was complete.
             DamagedError: the folder's checkpoint cannot be read.
         """
         self._resume()
@@ -190,7 +190,7 @@ class Fit:
                     break
                 self._keep(row)
         if not self.history:
-            raise FmlibError(f"{describe(self.config)}: the loss is not finite; lower the learning rate")
+            raise ExplosionError(f"{describe(self.config)}: the loss is not finite; lower the learning rate")
         self.bare.load_state_dict(self.snapshots["weights"])
         if self.accelerator.is_main_process:
             for name, state in self.snapshots.items():

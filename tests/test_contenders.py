@@ -104,6 +104,14 @@ def test_the_lowest_loss_after_the_last_epoch_chooses_a_rate():
     assert shown.loc["Adam"].tolist() == ["0.500 at 0.0003", "0.400 at 0.001", "inf at 0.003", "0.001"]
 
 
+def test_a_rate_that_no_training_survives_is_told_as_such():
+    found = [tried("adam", None, [0.6, 0.4]), tried("adam", 1e-2, [0.6, 0.5]), tried("sgd", None, [0.6, 0.4])]
+    table = learning_rates.searched(found)
+    assert learning_rates.chosen(table) == {"adam": None, "sgd": None}
+    assert learning_rates.readable(table).loc["SGD"].tolist() == ["0.400 at 0.05", "not finite", "0.05"]
+    assert learning_rates.sentence(table).startswith("Of 2 learning rates each")
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_optimizer_is_tried_at_the_same_factors(optimizer):
     usual = OPTIMIZERS[optimizer][1]

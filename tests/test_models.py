@@ -23,7 +23,7 @@ def test_logits_and_map_for_small_and_large_inputs(name, side):
     assert maps[0].ndim == 4 and cells >= (1 if side == 32 and name == "alexnet" else 2)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "compact"])
 @pytest.mark.parametrize("activation", [*ACTIVATIONS, "swish"])
 def test_every_activation_replaces_every_other(name, activation):
     model = models.build(name, activation, side=32)

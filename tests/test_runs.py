@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import torch
 
-from fmlib import fingerprints, inputs, making, runs, store, tables
+from fmlib import fingerprints, inputs, making, objectives, runs, store, tables, training
 from fmlib.config import ARCHITECTURES, AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.data import pictures, splits
 from fmlib.data.batches import decoded
-from fmlib.errors import FmlibError, UsageError
+from fmlib.errors import ExplosionError, FmlibError, UsageError
 from fmlib.training import Fit
 
 
@@ -230,6 +230,22 @@ def test_tables_hold_any_file_name(tmp_path):
     table = pd.DataFrame({"path": paths, "group": paths, "x": [0.1] * len(paths)})
     store.write_table(table, tmp_path / "t.csv")
     assert store.read_table(tmp_path / "t.csv").to_dict() == table.to_dict()
+
+
+def test_a_study_can_leave_out_what_explodes_from_the_start_and_name_it(config, monkeypatch, capsys):
+    plain = objectives.objective_of
+
+    def exploding(config, train):
+        if config.learning_rate is None:
+            return plain(config, train)
+        return lambda *args: {"loss": torch.tensor(float("nan"), requires_grad=True)}
+
+    monkeypatch.setattr(training, "objective_of", exploding)
+    asked = [replace(config, model="compact", learning_rate=rate) for rate in (30.0, None, 40.0)]
+    with pytest.raises(ExplosionError, match="lower the learning rate"):
+        runs.get_all(asked)
+    assert [run.config for run in runs.surviving(asked)] == [asked[1]]
+    assert capsys.readouterr().err.count("this run is left out") == 2
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
