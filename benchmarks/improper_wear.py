@@ -27,14 +27,14 @@ ANOTHER = 1  # seed of the fresh faces
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=["resnet18"])
+    parser.add_argument("--models", nargs="+", choices=(*ARCHITECTURES, "compact"), default=["resnet18"])
     parser.add_argument("--augmentation", choices=RECIPES, help="the study's own by default")
     parser.add_argument("--fresh", type=int, default=10_000, help="faces rendered from another seed")
     options = parser.parse_args()
     stage = Stage("metrics", dataset="synthetic", profile="full", seed=0, external=[], out="")
-    asked = [c for c in studies.architecture_configs(stage) if c.seed == 0 and c.model in options.models]
-    augmentation = options.augmentation or asked[0].augmentation
-    found = runs.get_all(replace(config, augmentation=augmentation) for config in asked)
+    base = studies.architecture_configs(stage)[0]
+    augmentation = options.augmentation or base.augmentation
+    found = runs.get_all(replace(base, model=name, augmentation=augmentation) for name in options.models)
     judged = {
         "test": stage.data,
         "external:fresh": inputs.dataset(DataConfig("synthetic", options.fresh, ANOTHER)),
