@@ -130,6 +130,12 @@ CHANGES = {
     "whole, origins alike, 96 px, 50,000 images": Change(
         WHOLE, side=96, seen=50_000, origins=True, baseline="whole, 96 px, 50,000 images"
     ),
+    "strong, 96 px, 50,000 images": Change(
+        STRONG, side=96, seen=50_000, baseline="strong, 96 px, 50,000 images"
+    ),
+    "strong, origins alike, 96 px, 50,000 images": Change(
+        STRONG, side=96, seen=50_000, origins=True, baseline="strong, 96 px, 50,000 images"
+    ),
     "weight decay": Change(decay=0.05),
     "SGD": Change(sgd=True, rate=0.05, decay=5e-4),
     "three times the rate": Change(rate=3e-3),
