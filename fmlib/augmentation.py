@@ -31,6 +31,11 @@ class Recipe:
     blend: float = 0.0  # both parameters of the Beta distribution that shares out two images (mixup); 0: none
     cut: float = 0.0  # share of batches that are not blended: each image gets a rectangle of another (CutMix)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether images get parts of others."""
+        return bool(self.blend or self.cut)
+
 
 GENTLE = Recipe(flip=True, shift=0.1, rotation=10, zoom_out=0.85, zoom_in=1.15, light=0.2)
 CLASSIC = replace(GENTLE, blend=0.3)

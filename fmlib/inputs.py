@@ -93,7 +93,7 @@ def _changes(config: RunConfig) -> dict:
     if isinstance(config, ClassifierConfig):
         return {"augmentation": config.augmentation, "masks": masks(config) if config.pasted else None}
     recipe = RECIPES[known("augmentation", config.augmentation, RECIPES)]
-    if recipe.blend or recipe.cut:
+    if recipe.mixes:
         raise UsageError(
             f"augmentation {config.augmentation!r} mixes images; an autoencoder needs whole ones"
         )

@@ -10,7 +10,7 @@ from fmlib.augmentation import RECIPES
 from fmlib.autoencoder_losses import Losses, Objective
 from fmlib.config import ClassifierConfig, RunConfig
 from fmlib.data.batches import Batches
-from fmlib.errors import UsageError
+from fmlib.errors import UsageError, known
 
 
 def class_weights(shares: np.ndarray) -> torch.Tensor:
@@ -67,11 +67,11 @@ def adjusted(objective: Objective, offset: torch.Tensor) -> Objective:
 
 def _offset(config: ClassifierConfig) -> torch.Tensor:
     """Return the offset that balances a run's origins."""
-    recipe = RECIPES[config.augmentation]
-    if recipe.blend or recipe.cut or config.pasted or config.generated:
+    recipe = RECIPES[known("augmentation", config.augmentation, RECIPES)]
+    if recipe.mixes or config.pasted or config.generated:
         raise UsageError(
-            f"balance 'origins' is for images as they are; augmentation {config.augmentation!r} with "
-            f"pasted={config.pasted} mixes them with others: use balance='images'"
+            f"balance 'origins' is for images of one origin each, and augmentation {config.augmentation!r}, pasted "
+            "masks or generated images mix them: leave those out, or use balance='images'"
         )
     data = inputs.dataset(config.data)
     rows = data.manifest.iloc[inputs.parts(config, data).train]

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from fmlib import models, objectives, runs
+from fmlib import inputs, models, objectives, runs
 from fmlib.compact import WIDTHS, Compact
-from fmlib.config import ClassifierConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import FmlibError, UsageError
 from fmlib.explain import explainer
+
+MADE = Generated(autoencoder=AutoencoderConfig(model="vae"))
 
 
 class Bias(nn.Module):
@@ -56,10 +58,15 @@ def config(tiny_config):
     )
 
 
-@pytest.mark.parametrize("change", [{"augmentation": "classic"}, {"augmentation": "strong"}, {"pasted": 40}])
+@pytest.mark.parametrize("change", [{"augmentation": "classic"}, {"pasted": 40}, {"generated": MADE}])
 def test_mixed_images_have_no_origin_to_balance(config, change):
-    with pytest.raises(UsageError, match="balance='images'"):
-        runs.get(replace(config, **change))
+    with pytest.raises(UsageError, match="use balance='images'"):
+        objectives.objective_of(replace(config, **change), inputs.batches(config)[0])
+
+
+def test_an_unknown_augmentation_is_named(config):
+    with pytest.raises(UsageError, match="unknown augmentation 'other'"):
+        objectives.objective_of(replace(config, augmentation="other"), inputs.batches(config)[0])
 
 
 def test_an_unknown_balance_is_named(config):
