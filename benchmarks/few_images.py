@@ -21,7 +21,7 @@ from rows import with_others
 from fmlib import attempts, damage, few_images, generators, restoration, runs, studies
 from fmlib.config import REPO
 from fmlib.data import splits
-from fmlib.data.batches import decoded
+from fmlib.data.decoding import decoded
 from fmlib.errors import known
 from fmlib.figures import few_images as figures
 from fmlib.figures import style

@@ -29,9 +29,11 @@ from fmlib.arithmetic import autocast
 from fmlib.augmentation import CLASSIC
 from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
 from fmlib.data import splits
-from fmlib.data.batches import Batches, decoded
+from fmlib.data.batches import Batches
+from fmlib.data.decoding import decoded
 from fmlib.files import write_bytes
 from fmlib.fingerprints import CLASSIFIER_CODE, code_version, digest
+from fmlib.resizing import Growth
 from fmlib.training import GENTLE, predict, rate_factor
 
 TARGET = REPO / "figures" / "face-mask-12k" / "recipe.csv"
@@ -68,6 +70,7 @@ class Change:
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
         by_group: an image weighs its group's size to the power of minus this.
         origins: classes are balanced by their groups, not by their images alone (`fmlib.objectives.origins`).
+        start: side of the first images as a share of `side`, which they grow to (`fmlib.resizing`).
         average: decay of a moving average of the weights that is judged in their place; 0: none.
         watched: share of the images, by group, that is not learned from.
         best: judged are the weights after the epoch with the lowest loss on those, not those of the last step.
@@ -84,6 +87,7 @@ class Change:
     erase: float = 0.0
     by_group: float = 0.0
     origins: bool = False
+    start: float = 1.0
     average: float = 0.0
     watched: float = 0.0
     best: bool = False
@@ -113,6 +117,11 @@ CHANGES = {
     ),
     "strong, 96 px, 160,000 images, ten crops": Change(
         STRONG, side=96, seen=160_000, views="ten crops", baseline="strong, 96 px, 160,000 images"
+    ),
+    "strong, growing": Change(STRONG, start=0.5, baseline="strong"),
+    "strong, 96 px, growing": Change(STRONG, side=96, start=0.5, baseline="strong, 96 px"),
+    "strong, 96 px, 160,000 images, growing": Change(
+        STRONG, side=96, seen=160_000, start=0.5, baseline="strong, 96 px, 160,000 images"
     ),
     "strong, a tenth watched": Change(STRONG, watched=0.1, baseline="strong"),
     "strong, a tenth watched, best epoch": Change(
@@ -201,16 +210,17 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> Itera
     augmentation.RECIPES["tried"] = change.recipe
     labels = np.arange(len(table))  # batches tell which image it is; its label is looked up here
     array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
-    batches = Batches(array, labels, labels, BATCH, device=device)
     truth = torch.tensor(table.label.to_numpy())
     classes = objectives.class_weights(np.bincount(truth) / len(truth)).to(device)
     weights = group_weights(table, change.by_group)
     offset = objectives.origins(truth.numpy(), table.group.to_numpy()).to(device) if change.origins else 0
     epochs = max(1, round(change.seen / len(table)))
+    growth = Growth(change.start, epochs)
+    batches = Batches(array, labels, labels, BATCH, growth=growth, device=device)
     steps, step, optimize = epochs * len(batches), 0, optimizer(model, change)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimize, lambda step: rate_factor(step, steps))
     average = Average(model, change.average)
-    for epoch in range(epochs):
+    for epoch in range(1, epochs + 1):
         rng = np.random.default_rng([0, epoch, 1])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         model.train()

@@ -21,7 +21,7 @@ from rows import record
 
 from fmlib import few_images, inputs, runs
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
-from fmlib.data.batches import decoded
+from fmlib.data.decoding import decoded
 from fmlib.figures.style import label
 
 

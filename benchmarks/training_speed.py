@@ -27,7 +27,8 @@ from torchvision import datasets, models, transforms
 
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data import sources
-from fmlib.data.batches import Batches, squared
+from fmlib.data.batches import Batches
+from fmlib.data.decoding import squared
 from fmlib.models import SMALL, build
 from fmlib.training import Fit
 

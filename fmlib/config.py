@@ -159,6 +159,8 @@ class ClassifierConfig(RunConfig):
         generated: made-up images that take a share of every batch.
         balance: "images" weighs the classes' images alike; "origins" also allows for a class whose images are copies
             of few originals (`fmlib.objectives.origins`).
+        initial_scale: side of the images that training begins with, as a share of `side`, which they grow to
+            (`fmlib.resizing`); from 0.1 to 1.
         start: a DAE, of masks or not, whose encoder the model "dae-encoder" starts from; None starts it at random.
     """
 
@@ -170,10 +172,13 @@ class ClassifierConfig(RunConfig):
     generated: Generated | None = None
     start: AutoencoderConfig | None = None
     balance: str = "images"
+    initial_scale: float = 1.0
 
     def __post_init__(self):
         super().__post_init__()
         known("balance", self.balance, BALANCES)
+        if not (_number(self.initial_scale, Real) and 0.1 <= self.initial_scale <= 1):
+            raise UsageError(f"initial_scale must be a number from 0.1 to 1, not {self.initial_scale!r}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from fmlib.data import groups, splits, synthetic
-from fmlib.data.batches import decoded, to_float
+from fmlib.data.batches import to_float
+from fmlib.data.decoding import decoded
 from fmlib.data.sources import Dataset
 from fmlib.explain import bands, measures
 

@@ -9,11 +9,13 @@ import pandas as pd
 from fmlib.augmentation import RECIPES
 from fmlib.config import ClassifierConfig, DataConfig, RunConfig
 from fmlib.data import pasting, sources, splits
-from fmlib.data.batches import Batches, Mixture, decoded
+from fmlib.data.batches import Batches, Mixture
+from fmlib.data.decoding import decoded
 from fmlib.data.sources import Dataset
 from fmlib.errors import UsageError, known
 from fmlib.fingerprints import digest
 from fmlib.processes import processes
+from fmlib.resizing import Growth
 
 EVALUATION_BATCH = 256
 PASTED_SEED = 2**20  # of the faces whose masks are pasted: none of them is an image of a synthetic data set
@@ -91,7 +93,9 @@ def batches(config: RunConfig, mixture: Mixture | None = None) -> tuple[Batches,
 def _changes(config: RunConfig) -> dict:
     """Return what `Batches` makes of a run's images."""
     if isinstance(config, ClassifierConfig):
-        return {"augmentation": config.augmentation, "masks": masks(config) if config.pasted else None}
+        pasted = masks(config) if config.pasted else None
+        growth = Growth(config.initial_scale, config.epochs)
+        return {"augmentation": config.augmentation, "masks": pasted, "growth": growth}
     recipe = RECIPES[known("augmentation", config.augmentation, RECIPES)]
     if recipe.mixes:
         raise UsageError(

@@ -13,7 +13,8 @@ from torch import nn
 
 from fmlib import better_autoencoders, generation, models, training
 from fmlib.config import UNMASKING, AutoencoderConfig, ClassifierConfig, RunConfig
-from fmlib.data.batches import Batches, Mixture, decoded
+from fmlib.data.batches import Batches, Mixture
+from fmlib.data.decoding import decoded
 from fmlib.data.sources import Dataset
 from fmlib.errors import UsageError
 from fmlib.inputs import EVALUATION_BATCH, parts, seen, training_images

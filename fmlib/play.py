@@ -21,7 +21,8 @@ from torch import nn
 from fmlib import attention, damage, generation, restoration
 from fmlib.config import CLASSES
 from fmlib.data import groups, hashing, pictures
-from fmlib.data.batches import squared, to_float
+from fmlib.data.batches import to_float
+from fmlib.data.decoding import squared
 from fmlib.data.sources import Dataset
 from fmlib.explain import METHODS, coloured, explainer
 from fmlib.figures import play as figures

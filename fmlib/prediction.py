@@ -16,7 +16,8 @@ from PIL import Image
 from fmlib import calibration, modelfile, overlay
 from fmlib.config import CLASSES
 from fmlib.data import pictures
-from fmlib.data.batches import squared, to_float
+from fmlib.data.batches import to_float
+from fmlib.data.decoding import squared
 from fmlib.errors import UsageError
 from fmlib.explain import Contrast, explainer
 from fmlib.modelfile import Trained

@@ -260,7 +260,7 @@ def one_by_one(folder: Path, paths: list[str]) -> tuple[float, str]:
 def put_through(folder: Path, paths: list[str]) -> dict:
     """Audit, decode and judge all files; returns path -> reason of those that were refused."""
     from fmlib import predict
-    from fmlib.data import audit, batches, sources
+    from fmlib.data import audit, decoding, sources
 
     data = sources.read(folder, progress=False)
     refused = dict(data.unreadable.to_numpy())
@@ -268,7 +268,7 @@ def put_through(folder: Path, paths: list[str]) -> dict:
     assert read | set(refused) == set(paths) and not read & set(refused)
     assert all(refused.values())
     str(audit.of(data, progress=False)).encode()
-    assert len(batches.decoded(data, 32)) == len(read)
+    assert len(decoding.decoded(data, 32)) == len(read)
     run = untrained_run(folder.parent / "run")
     judged = predict(run, [folder / path for path in paths])
     judged.to_csv(errors="surrogateescape")

@@ -3,8 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
-from fmlib.augmentation import RECIPES, Recipe, affine, augment, blended, coarsened, cut, grainy, lit, placed
+from fmlib.augmentation import (
+    RECIPES,
+    Recipe,
+    affine,
+    augment,
+    blended,
+    coarsened,
+    cut,
+    grainy,
+    lit,
+    placed,
+    resampled,
+)
 from fmlib.errors import UsageError
 
 
@@ -58,6 +71,17 @@ def test_affine_maps_stay_in_the_ranges_of_their_recipe(recipe):
     assert (0.45 < mirrored.mean() < 0.55) == recipe.flip
     angle = np.degrees(np.arctan2(turn[:, 1, 1], turn[:, 0, 1])) - 90
     assert np.abs(angle).max() <= recipe.rotation + 1e-4
+
+
+@pytest.mark.parametrize("shape", [(3, 64, 64), (3, 33, 33), (3, 40, 96), (1, 20, 16)])
+def test_images_are_resampled_as_by_torch(shape):
+    generator = torch.Generator().manual_seed(0)
+    images, theta = torch.rand(40, *shape, generator=generator), affine(RECIPES["elsewhere"], 40, generator)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    given = images.clone()
+    torch.testing.assert_close(resampled(images, theta), expected, atol=1e-4, rtol=0)
+    assert torch.equal(given, images)
 
 
 def test_far_pictures_are_small_and_wholly_inside_the_frame():

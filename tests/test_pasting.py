@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from fmlib.data import pasting
-from fmlib.data.batches import Batches, Mixture, decoded
+from fmlib.data.batches import Batches, Mixture
+from fmlib.data.decoding import decoded
 from fmlib.data.pasting import SHARE, Masks, masks, pasted
 
 

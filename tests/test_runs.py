@@ -15,7 +15,7 @@ import torch
 from fmlib import fingerprints, inputs, making, objectives, runs, store, tables, training
 from fmlib.config import ARCHITECTURES, AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.data import pictures, splits
-from fmlib.data.batches import decoded
+from fmlib.data.decoding import decoded
 from fmlib.errors import ExplosionError, FmlibError, UsageError
 from fmlib.training import Fit
 

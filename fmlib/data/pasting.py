@@ -70,7 +70,8 @@ def covered(
     layers = np.concatenate([pool.images[drawn], pool.cover[drawn][..., None]], 3)  # K H W 4
     layers = torch.from_numpy(layers).to(images.device).permute(0, 3, 1, 2).float() / 255
     place = _placing(len(chosen), generator).to(images.device)
-    grid = F.affine_grid(place, list(layers.shape), align_corners=False)
+    # masks come out as large as the images that they are laid over, whatever their own size
+    grid = F.affine_grid(place, [*layers.shape[:2], *images.shape[2:]], align_corners=False)
     layers = F.grid_sample(layers, grid, align_corners=False)
     images, cover = images.clone(), torch.zeros_like(images[:, :1])
     cover[chosen] = layers[:, 3:]
