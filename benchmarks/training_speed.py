@@ -6,14 +6,21 @@ The plain way is what a tutorial does: torchvision's ImageFolder on JPEG files, 
 NCHW, torchvision's network (EfficientNet: efficientnet-pytorch's). Below 128 px ours leave their last reduction out and
 do more arithmetic; there the plain way trains our network, too (EfficientNet: with our faster depthwise convolutions).
 All train on the same rendered faces with Adam, flips and affine transforms, in turns within this process; the median
-round counts.
+round counts. The plain way's workers stand still while it is not its turn: they would load ahead at our cost. Then ours
+is trained once more, for `--epochs` epochs whose images grow from half their side to all of it (`fmlib.resizing`):
+images per second of that training, from its first step to its last.
 """
 
 import argparse
+import os
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import cycle, islice
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +32,19 @@ from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import datasets, models, transforms
 
+from fmlib import making
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data import sources
 from fmlib.data.batches import Batches
 from fmlib.data.decoding import squared
 from fmlib.models import SMALL, build
+from fmlib.resizing import Growth
 from fmlib.training import Fit
 
 BATCH = 64
 ASKED = {("resnet18", 224): 3, ("googlenet", 224): 3, ("alexnet", 224): 2, ("efficientnet-b0", 224): 1.5}
 ASKED[("resnet18", 64)] = 2
+SCALE = 0.5  # side of the first images of a training whose images grow
 MATRIX = 4096  # side of the matrices that show the machine's limit
 
 
@@ -75,14 +85,13 @@ def plain_way(model: torch.nn.Module, side: int, folder: Path, device: torch.dev
             yield len(images)
 
 
-def our_fit(name: str, side: int, data: sources.Dataset, folder: Path) -> Fit:
-    from fmlib import making
-
-    config = ClassifierConfig(model=name, side=side, batch_size=BATCH, epochs=10**6)
+def our_fit(config: ClassifierConfig, data: sources.Dataset, folder: Path) -> Fit:
+    side = config.side
     pixels = np.stack([squared(data.open(row), side) for row in range(len(data))])
     np.save(folder / f"{side}.npy", pixels)
     images, labels = np.load(folder / f"{side}.npy", mmap_mode="r"), data.manifest.label.to_numpy()
-    batches = Batches(images, labels, np.arange(len(data)), BATCH, augmentation="classic")
+    growth = Growth(config.initial_scale, config.epochs)
+    batches = Batches(images, labels, np.arange(len(data)), BATCH, augmentation="classic", growth=growth)
     return Fit(making.build(config), config, batches, batches, folder)
 
 
@@ -95,16 +104,44 @@ def our_way(fit: Fit, fixed: bool = False) -> Iterator[int]:
         yield fit._step(images, labels, len(images))[1]
 
 
+def whole_training(fit: Fit) -> float:
+    """Images per second of all epochs of a training, without looks at validation images."""
+    fit.model.train()
+    start = time.perf_counter()
+    epochs = (batch for number in range(fit.config.epochs) for batch in fit.train.epoch(number + 1))
+    images = sum(fit._step(images, labels, len(images))[1] for images, labels in epochs)
+    return images / (time.perf_counter() - start)
+
+
+def signalled(workers: Iterable[BaseProcess], number: int) -> None:
+    for worker in workers:
+        os.kill(worker.pid, number)
+
+
+def begun(ways: dict[str, Iterator[int]]) -> dict[str, set[BaseProcess]]:
+    """Take the first step of each way; return the processes that work for it, which stand still now."""
+    workers = {}
+    for name, way in ways.items():
+        before = set(active_children())
+        next(way)
+        workers[name] = set(active_children()) - before
+        signalled(workers[name], signal.SIGSTOP)
+    return workers
+
+
 def speeds(ways: dict[str, Iterator[int]], steps: int, rounds: int) -> dict[str, float]:
     """Images per second of each way, the median of rounds in turns, after a step that is not counted."""
-    for way in ways.values():
-        next(way)
+    workers = begun(ways)
     found = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
+            signalled(workers[name], signal.SIGCONT)
             start = time.perf_counter()
             images = sum(islice(way, steps))
             found[name].append(images / (time.perf_counter() - start))
+            signalled(workers[name], signal.SIGSTOP)
+    for part in workers.values():
+        signalled(part, signal.SIGCONT)  # a process that stands still cannot end
     return {name: float(np.median(values)) for name, values in found.items()}
 
 
@@ -128,28 +165,37 @@ def flops(fit: Fit) -> float:
     return counter.get_total_flops() / len(images)
 
 
+def row(
+    benchmark: str, setting: str, ours: float, against: float, asked: str, keep: bool, what: str = ""
+) -> None:
+    """Record two speeds in images per second."""
+    shown = f"{ours:.1f} images/s", f"{against:.1f} images/s{what}"
+    record(benchmark, setting, *shown, ours / against, asked, keep)
+
+
 def compare(name: str, side: int, data: sources.Dataset, folder: Path, options: argparse.Namespace) -> None:
-    fit = our_fit(name, side, data, folder)
+    config = ClassifierConfig(model=name, side=side, batch_size=BATCH, epochs=10**6)
+    fit = our_fit(config, data, folder)
     networks = {"plain": plain_network(name, side)}
     if side < SMALL:
         networks["same network"] = build(name, None, side)
     ways = {way: plain_way(net, side, folder / "jpg", fit.device) for way, net in networks.items()}
     ways |= {"ours": our_way(fit), "fixed": our_way(fit, fixed=True)}
     found = speeds(ways, options.steps, options.rounds)
-    shown = {key: f"{value:.1f} images/s" for key, value in found.items()}
-    setting, asked = f"{name}, {side} px", ASKED.get((name, side))
-    asked = f"≥ {asked}" if asked else "–"
-    for way in networks:
-        told, asked = (setting, asked) if way == "plain" else (f"{setting}, {way}", "–")
-        record("a training", told, shown["ours"], shown[way], found["ours"] / found[way], asked, options.keep)
-    fed = found["ours"] / found["fixed"]
-    record(
-        "b data path", setting, shown["ours"], f"{shown['fixed']} (one batch)", fed, "≥ 0.95", options.keep
-    )
+    growing = replace(config, epochs=options.epochs, initial_scale=SCALE)
+    found["growing"] = whole_training(our_fit(growing, data, folder))
+    setting, keep = f"{name}, {side} px", options.keep
+    asked = f"≥ {ASKED[name, side]}" if (name, side) in ASKED else "–"
+    row("a training", setting, found["ours"], found["plain"], asked, keep)
+    if side < SMALL:
+        row("a training", f"{setting}, same network", found["ours"], found["same network"], "–", keep)
+    start = f"growing from {SCALE * side:.0f} px"
+    row("a training", f"{setting}, {start}", found["growing"], found["plain"], asked, keep)
+    row("b data path", setting, found["ours"], found["fixed"], "≥ 0.95", keep, " (one batch)")
     if name == "resnet18" and side == 224:
         done, most = found["fixed"] * flops(fit), limit(fit.device)
         shown = f"{done / 1e9:.0f} GFLOP/s", f"{most / 1e9:.0f} GFLOP/s (bf16 product of {MATRIX} × {MATRIX})"
-        record("machine's limit", setting, *shown, done / most, "to be told", options.keep)
+        record("machine's limit", setting, *shown, done / most, "to be told", keep)
 
 
 def main() -> None:
@@ -159,6 +205,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--epochs", type=int, default=20, help="of the training whose images grow")
     parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     config = DataConfig("synthetic", options.images, 0)

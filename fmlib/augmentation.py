@@ -1,5 +1,9 @@
-"""Augmentation of whole batches: every image its own transform, one resampling for all of them."""
+"""Augmentation of whole batches: every image its own transform, one resampling for each of them.
 
+Images are float in [0, 1], or bytes, which a processor changes in a fraction of the time; each step rounds those.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -68,6 +72,11 @@ RECIPES = {
 }
 
 
+def as_float(images: torch.Tensor) -> torch.Tensor:
+    """Return images as float in [0, 1], whether they are that already or bytes."""
+    return images if images.is_floating_point() else images.float().div_(255)
+
+
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
     return torch.rand(count, generator=generator) * (high - low) + low
 
@@ -102,17 +111,34 @@ def resampled(images: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
     """Return `images` (N 3 H W) resampled by the affine maps `theta` (N 2 3), mirrored at their edges.
 
     On a processor OpenCV does what `affine_grid` and `grid_sample` do, in a fraction of the time
-    (`benchmarks/resampling.py`).
+    (`benchmarks/augmentation_speed.py`).
     """
-    if images.device.type != "cpu":
+    if not by_opencv(images):
         grid = F.affine_grid(theta, list(images.shape), align_corners=False)
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     height, width = images.shape[2:]
+
+    def move(image: np.ndarray, moved: np.ndarray, matrix: np.ndarray) -> None:
+        cv2.warpAffine(image, matrix, (width, height), moved, RESAMPLING, cv2.BORDER_REFLECT)
+
+    return one_by_one(move, images, in_pixels(theta, height, width))
+
+
+def by_opencv(images: torch.Tensor) -> bool:
+    """Whether OpenCV changes these images: those in the memory of the processor."""
+    return images.device.type == "cpu"
+
+
+def one_by_one(
+    change: Callable[[np.ndarray, np.ndarray, np.ndarray], None], images: torch.Tensor, settings: np.ndarray
+) -> torch.Tensor:
+    """Return what `change` (image H W 3, where the changed one goes, its setting) makes of `images` (N 3 H W)."""
+    cv2.setNumThreads(torch.get_num_threads())
     pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-    moved = np.empty_like(pixels)
-    for source, target, matrix in zip(pixels, moved, in_pixels(theta, height, width), strict=True):
-        cv2.warpAffine(source, matrix, (width, height), target, RESAMPLING, cv2.BORDER_REFLECT)
-    return torch.from_numpy(moved).permute(0, 3, 1, 2)
+    changed = np.empty_like(pixels)
+    for image, target, setting in zip(pixels, changed, settings, strict=True):
+        change(image, target, setting)
+    return torch.from_numpy(changed).permute(0, 3, 1, 2)
 
 
 def in_pixels(theta: torch.Tensor, height: int, width: int) -> np.ndarray:
@@ -166,17 +192,40 @@ def coarsened(images: torch.Tensor, share: float, generator: torch.Generator) ->
 
 
 def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """Return `images` (N 3 H W in [0, 1]) in other light: brightness, contrast, and colours where asked."""
+    """Return `images` (N 3 H W) in other light: brightness, contrast, and colours where asked."""
     count, device = len(images), images.device
-    light = _uniform(2 * count, 1 - recipe.light, 1 + recipe.light, generator).view(2, count, 1, 1, 1)
+    light = _uniform(2 * count, 1 - recipe.light, 1 + recipe.light, generator).view(2, count, 1, 1)
     contrast, brightness = light.to(device)
+    mix = torch.eye(3).expand(count, 3, 3)
     if recipe.colour:
-        gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1, 1)
-        saturation = _uniform(count, 0, 2, generator).view(count, 1, 1, 1).to(device)
-        grey = (images * torch.tensor(GREY, device=device).view(1, 3, 1, 1)).sum(1, keepdim=True)
-        images = torch.lerp(grey, images, saturation).mul_(gain.to(device))
-    mean = images.mean((1, 2, 3), keepdim=True)
-    return torch.addcmul(mean * (brightness - contrast), images, contrast).clamp_(0, 1)
+        gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1)
+        saturation = _uniform(count, 0, 2, generator).view(count, 1, 1)
+        mix = torch.lerp(torch.tensor(GREY).expand(3, 3), torch.eye(3), saturation) * gain
+    mix = mix.to(device)
+    mean = (mix @ mean_colours(images)[:, :, None]).mean(1, keepdim=True)
+    changed = recoloured(images, mix * contrast, mean * (brightness - contrast))
+    return changed.clamp_(0, 1) if changed.is_floating_point() else changed
+
+
+def mean_colours(images: torch.Tensor) -> torch.Tensor:
+    """Return the mean of each channel of each image (N 3 H W): float32 N 3."""
+    if not by_opencv(images):
+        return images.mean((2, 3))
+    means = [cv2.mean(image)[:3] for image in images.permute(0, 2, 3, 1).contiguous().numpy()]
+    return torch.tensor(means, dtype=torch.float32)
+
+
+def recoloured(images: torch.Tensor, mix: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+    """Return `images` (N 3 H W), the colours of each mapped by its matrix in `mix` (N 3 3), plus `offset` (N 1 1)."""
+    if not by_opencv(images):
+        pixels = images.permute(0, 2, 3, 1)
+        flat = torch.baddbmm(offset, pixels.flatten(1, 2), mix.transpose(1, 2))
+        return flat.view(pixels.shape).permute(0, 3, 1, 2)
+
+    def recolour(image: np.ndarray, recoloured: np.ndarray, matrix: np.ndarray) -> None:
+        cv2.transform(image, matrix, recoloured)
+
+    return one_by_one(recolour, images, torch.cat([mix, offset.expand(-1, 3, 1)], 2).numpy())
 
 
 def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:
@@ -187,15 +236,19 @@ def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> to
 
 
 def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torch.Tensor:
-    """Return augmented copies of `images` (N 3 H W in [0, 1]); the randomness comes from `generator` (CPU)."""
+    """Return augmented copies of `images` (N 3 H W); the randomness comes from `generator` (CPU).
+
+    Bytes may come out as float.
+    """
     recipe = RECIPES[known("augmentation", name, RECIPES)]
     if recipe == Recipe():
         return images
+    images = images if by_opencv(images) else as_float(images)
     images = placed(images, recipe, generator)
     if recipe.coarse:
         images = coarsened(images, recipe.coarse, generator)
     images = lit(images, recipe, generator)
-    return grainy(images, recipe.noise, generator) if recipe.noise else images
+    return grainy(as_float(images), recipe.noise, generator) if recipe.noise else images
 
 
 def blended(

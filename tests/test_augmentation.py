@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from fmlib import augmentation
 from fmlib.augmentation import (
     RECIPES,
     Recipe,
     affine,
+    as_float,
     augment,
     blended,
     coarsened,
@@ -112,6 +114,21 @@ def test_light_without_colour_keeps_grey_grey_and_colour_does_not():
     assert (coloured[:, 0] - coloured[:, 2]).abs().amax((1, 2)).gt(1e-3).all()
 
 
+def test_light_is_changed_as_the_steps_one_by_one_would():
+    images = torch.rand(30, 3, 20, 28, generator=torch.Generator().manual_seed(1))
+    recipe, generator = RECIPES["strong"], torch.Generator().manual_seed(2)
+    found = lit(images, recipe, torch.Generator().manual_seed(2))
+    light = (torch.rand(60, generator=generator) * 2 - 1) * recipe.light + 1
+    contrast, brightness = light.view(2, 30, 1, 1, 1)
+    gain = (torch.rand(90, generator=generator) * 2 - 1) * recipe.colour + 1
+    saturation = (torch.rand(30, generator=generator) * 2).view(30, 1, 1, 1)
+    grey = (images * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(1, keepdim=True)
+    coloured = (grey + saturation * (images - grey)) * gain.view(30, 3, 1, 1)
+    mean = coloured.mean((1, 2, 3), keepdim=True)
+    expected = ((coloured - mean) * contrast + mean * brightness).clamp(0, 1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_grain_is_gaussian_and_at_most_as_strong_as_asked():
     flat = torch.full((200, 3, 16, 16), 0.5)
     strength = grainy(flat, 0.05, torch.Generator().manual_seed(0)).flatten(1).std(1)
@@ -170,6 +187,26 @@ def test_a_batch_is_either_cut_or_blended():
         torch.testing.assert_close(mixed.mean((1, 2, 3)), shares)
         grey.append(bool(((mixed > 0) & (mixed < 1)).any()))  # what is cut stays black or white
     assert 10 < sum(grey) < 30
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_torch_and_opencv_change_images_alike(name, monkeypatch):
+    found = draw(name, count=20)[1]
+    monkeypatch.setattr(augmentation, "by_opencv", lambda images: False)
+    torch.testing.assert_close(found, draw(name, count=20)[1], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bytes_are_changed_as_floats_are_but_for_rounding(name):
+    pixels = torch.randint(
+        0, 256, (20, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+    )
+    given = pixels.clone()
+    found, expected = (
+        as_float(augment(images, name, torch.Generator().manual_seed(2))) for images in (pixels, pixels / 255)
+    )
+    gap = (found - expected).abs() * 255
+    assert gap.max() < 4 and gap.mean() < 0.75 and torch.equal(pixels, given)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from fmlib.augmentation import as_float
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
-from fmlib.data.batches import Batches, to_float
+from fmlib.data.batches import Batches, to_bytes, to_float
 from fmlib.data.pasting import Masks
 from fmlib.errors import UsageError
 from fmlib.inputs import batches
@@ -28,11 +29,11 @@ def test_the_last_epoch_is_in_full_size_and_none_is_smaller_than_networks_can_ta
 
 def test_smaller_images_are_the_mean_of_what_they_show():
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
-    small = to_float(images, side=32)
+    small = to_bytes(images, side=32)
     assert small.shape == (3, 3, 32, 32) and small.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(to_float(images, side=64), to_float(images))
+    assert torch.equal(as_float(to_bytes(images, side=64)), to_float(images))
     smooth = np.repeat(np.repeat(images[:, ::32, ::32], 32, 1), 32, 2)  # four squares of one colour each
-    quarters = to_float(smooth, side=32)[:, :, 4::24, 4::24]
+    quarters = as_float(to_bytes(smooth, side=32))[:, :, 4::24, 4::24]
     torch.testing.assert_close(quarters, to_float(smooth)[:, :, ::32, ::32], atol=0.003, rtol=0)
 
 

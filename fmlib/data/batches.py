@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from fmlib.augmentation import augment, blended
+from fmlib.augmentation import as_float, augment, blended
 from fmlib.data.pasting import SHARE, Masks, pasted
 from fmlib.resizing import Growth
 
@@ -15,15 +15,20 @@ CPU = torch.device("cpu")
 WHOLE = Growth()
 
 
-def to_float(images: np.ndarray, device: torch.device = CPU, side: int | None = None) -> torch.Tensor:
-    """Turn uint8 images N H W 3 into a float tensor N 3 H W in [0, 1] on `device`, channels last in memory.
+def to_bytes(images: np.ndarray, device: torch.device = CPU, side: int | None = None) -> torch.Tensor:
+    """Turn uint8 images N H W 3 into a uint8 tensor N 3 H W on `device`, channels last in memory.
 
     With `side` they become squares of so many px.
     """
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
     if side and pixels.shape[2:] != (side, side):
         pixels = F.interpolate(pixels, (side, side), mode="bilinear", antialias=True)
-    return pixels.to(device).float().div_(255)
+    return pixels.to(device)
+
+
+def to_float(images: np.ndarray, device: torch.device = CPU) -> torch.Tensor:
+    """Turn uint8 images N H W 3 into a float tensor N 3 H W in [0, 1] on `device`, channels last in memory."""
+    return as_float(to_bytes(images, device))
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,8 @@ class Batches:
     def ordered(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield (images N 3 H W in [0, 1], labels N) in the rows' order, as they are."""
         for start in range(0, len(self.rows), self.batch_size):
-            yield self._batch(self.rows[start : start + self.batch_size])
+            images, labels = self._batch(self.rows[start : start + self.batch_size])
+            yield as_float(images), labels
 
     def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield the batches of epoch `number`, shuffled and augmented, all of nearly the same size.
@@ -103,12 +109,13 @@ class Batches:
         for rows in np.array_split(rng.permutation(np.tile(self.rows, self.passes)), len(self)):
             images, labels = self._mixed(rows, rng, side) if mixed else self._batch(np.sort(rows), side)
             if self.masks:
-                images, labels = pasted(images, labels, self.masks, generator)
-            yield blended(augment(images, self.augmentation, generator), labels, self.augmentation, rng)
+                images, labels = pasted(as_float(images), labels, self.masks, generator)
+            images = as_float(augment(images, self.augmentation, generator))
+            yield blended(images, labels, self.augmentation, rng)
 
     def _batch(self, rows: np.ndarray, side: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         labels = torch.from_numpy(self.labels[rows].astype(np.int64))
-        return to_float(self.images[rows], self.device, side), labels
+        return to_bytes(self.images[rows], self.device, side), labels
 
     def _mixed(
         self, rows: np.ndarray, rng: np.random.Generator, side: int
@@ -118,4 +125,4 @@ class Batches:
         images, labels = self._batch(np.sort(rows[: len(rows) - count]), side)
         drawn = np.sort(rng.integers(len(self.mixture.labels), size=count))
         labels = torch.cat([labels, torch.from_numpy(self.mixture.labels[drawn].astype(np.int64))])
-        return torch.cat([images, to_float(self.mixture.images[drawn], self.device, side)]), labels
+        return torch.cat([images, to_bytes(self.mixture.images[drawn], self.device, side)]), labels
