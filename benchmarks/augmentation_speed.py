@@ -2,8 +2,9 @@
 
     python benchmarks/augmentation_speed.py [--sides 64 96 224] [--rounds 15] [--keep]
 
-A batch of 64 float images; the classic and the strong recipe, but for what mixes images. The transforms are those of a
-tutorial: flip, affine map, brightness and contrast (and saturation, for strong). In turns; the median round counts.
+A batch of 64 images, bytes that shall become augmented floats; the classic and the strong recipe, but for what mixes
+images. The transforms are those of a tutorial: flip, affine map, brightness and contrast (and saturation, for strong).
+In turns; the median round counts.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import torch
 from rows import record
 from torchvision.transforms import v2
 
-from fmlib import augmentation
+from fmlib import augmentation, pixels
 from fmlib.allocation import keep_freed_memory
 
 BATCH = 64
@@ -27,19 +28,21 @@ PLAIN = {
 
 
 def ways(recipe: str, images: torch.Tensor) -> dict[str, Callable]:
-    """Return the ways to augment a batch, by name."""
+    """Return the ways to turn a batch of bytes into augmented floats, by name."""
     generator = torch.Generator().manual_seed(0)
 
-    def ours(opencv: bool) -> None:
-        chosen, augmentation.by_opencv = augmentation.by_opencv, lambda images: opencv
-        augmentation.augment(images, recipe, generator)
-        augmentation.by_opencv = chosen
+    def ours() -> None:
+        pixels.as_float(augmentation.augment(images, recipe, generator))
 
-    return {
-        "ours": lambda: ours(True),
-        "torch alone": lambda: ours(False),
-        "torchvision": lambda: torch.stack([PLAIN[recipe](image) for image in images]),
-    }
+    def by_torch() -> None:
+        chosen, pixels.by_opencv = pixels.by_opencv, lambda images: False
+        augmentation.augment(pixels.as_float(images), recipe, generator)
+        pixels.by_opencv = chosen
+
+    def by_torchvision() -> None:
+        torch.stack([PLAIN[recipe](image) for image in pixels.as_float(images)])
+
+    return {"ours": ours, "torch alone": by_torch, "torchvision": by_torchvision}
 
 
 def speeds(found: dict[str, Callable], rounds: int) -> dict[str, float]:
@@ -61,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     for side in options.sides:
-        images = torch.rand(BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
+        images = torch.randint(0, 256, (BATCH, side, side, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
         for recipe in PLAIN:
             found = speeds(ways(recipe, images), options.rounds)
             mine = found.pop("ours")

@@ -1,20 +1,19 @@
 """Augmentation of whole batches: every image its own transform, one resampling for each of them.
 
-Images are float in [0, 1], or bytes, which a processor changes in a fraction of the time; each step rounds those.
+Images are float in [0, 1], or bytes, which a processor changes in a fraction of the time; each step rounds those
+(`fmlib.pixels`).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from fmlib.errors import known
+from fmlib.pixels import as_float, by_opencv, mean_colours, recoloured, resampled
 
 GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness (ITU-R BT.601)
-RESAMPLING = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 SURROUNDS = ("mirrored", "other", "plain")  # what may fill the frame around a picture that was made smaller
 
 
@@ -72,11 +71,6 @@ RECIPES = {
 }
 
 
-def as_float(images: torch.Tensor) -> torch.Tensor:
-    """Return images as float in [0, 1], whether they are that already or bytes."""
-    return images if images.is_floating_point() else images.float().div_(255)
-
-
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> torch.Tensor:
     return torch.rand(count, generator=generator) * (high - low) + low
 
@@ -107,49 +101,6 @@ def affine(recipe: Recipe, count: int, generator: torch.Generator) -> torch.Tens
     return torch.cat([turn, -(turn @ (2 * shift)[:, :, None])], 2)
 
 
-def resampled(images: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
-    """Return `images` (N 3 H W) resampled by the affine maps `theta` (N 2 3), mirrored at their edges.
-
-    On a processor OpenCV does what `affine_grid` and `grid_sample` do, in a fraction of the time
-    (`benchmarks/augmentation_speed.py`).
-    """
-    if not by_opencv(images):
-        grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    height, width = images.shape[2:]
-
-    def move(image: np.ndarray, moved: np.ndarray, matrix: np.ndarray) -> None:
-        cv2.warpAffine(image, matrix, (width, height), moved, RESAMPLING, cv2.BORDER_REFLECT)
-
-    return one_by_one(move, images, in_pixels(theta, height, width))
-
-
-def by_opencv(images: torch.Tensor) -> bool:
-    """Whether OpenCV changes these images: those in the memory of the processor."""
-    return images.device.type == "cpu"
-
-
-def one_by_one(
-    change: Callable[[np.ndarray, np.ndarray, np.ndarray], None], images: torch.Tensor, settings: np.ndarray
-) -> torch.Tensor:
-    """Return what `change` (image H W 3, where the changed one goes, its setting) makes of `images` (N 3 H W)."""
-    cv2.setNumThreads(torch.get_num_threads())
-    pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-    changed = np.empty_like(pixels)
-    for image, target, setting in zip(pixels, changed, settings, strict=True):
-        change(image, target, setting)
-    return torch.from_numpy(changed).permute(0, 3, 1, 2)
-
-
-def in_pixels(theta: torch.Tensor, height: int, width: int) -> np.ndarray:
-    """Turn affine maps of coordinates in [-1, 1] (N 2 3) into maps of pixels, counted from the middle of the first."""
-    scale = np.array([[width / 2], [height / 2]])
-    linear = theta[:, :, :2].double().numpy() * scale / scale.T
-    middle = scale - 0.5
-    shift = theta[:, :, 2:].double().numpy() * scale + middle - linear @ middle
-    return np.concatenate([linear, shift], 2)
-
-
 def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
     """Return `images` (N 3 H W) moved, turned and zoomed, and what lies around them filled in some way."""
     theta = affine(recipe, len(images), generator).to(images.device)
@@ -160,7 +111,7 @@ def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> 
     bare = torch.nonzero(kind != SURROUNDS.index("mirrored"))[:, 0]  # the others keep their mirror images
     if not len(bare):
         return moved
-    grid = F.affine_grid(theta[bare], list(images[bare].shape), align_corners=False)
+    grid = F.affine_grid(theta[bare], [len(bare), *images.shape[1:]], align_corners=False)
     inside = (grid.abs() <= 1).all(-1)[:, None]
     plain = (kind[bare] == SURROUNDS.index("plain")).to(images.device)
     moved[bare] = torch.where(inside, moved[bare], _surround(images, plain, generator))
@@ -205,27 +156,6 @@ def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tor
     mean = (mix @ mean_colours(images)[:, :, None]).mean(1, keepdim=True)
     changed = recoloured(images, mix * contrast, mean * (brightness - contrast))
     return changed.clamp_(0, 1) if changed.is_floating_point() else changed
-
-
-def mean_colours(images: torch.Tensor) -> torch.Tensor:
-    """Return the mean of each channel of each image (N 3 H W): float32 N 3."""
-    if not by_opencv(images):
-        return images.mean((2, 3))
-    means = [cv2.mean(image)[:3] for image in images.permute(0, 2, 3, 1).contiguous().numpy()]
-    return torch.tensor(means, dtype=torch.float32)
-
-
-def recoloured(images: torch.Tensor, mix: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Return `images` (N 3 H W), the colours of each mapped by its matrix in `mix` (N 3 3), plus `offset` (N 1 1)."""
-    if not by_opencv(images):
-        pixels = images.permute(0, 2, 3, 1)
-        flat = torch.baddbmm(offset, pixels.flatten(1, 2), mix.transpose(1, 2))
-        return flat.view(pixels.shape).permute(0, 3, 1, 2)
-
-    def recolour(image: np.ndarray, recoloured: np.ndarray, matrix: np.ndarray) -> None:
-        cv2.transform(image, matrix, recoloured)
-
-    return one_by_one(recolour, images, torch.cat([mix, offset.expand(-1, 3, 1)], 2).numpy())
 
 
 def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> torch.Tensor:

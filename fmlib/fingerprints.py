@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).resolve().parent
 # what decides how a run comes out: the way from files to tensors, the loop, and the networks of its kind
 TRAINING_CODE = (
     *("arithmetic.py", "augmentation.py", "data/batches.py", "data/decoding.py", "data/pasting.py"),
-    *("data/pictures.py", "inputs.py", "making.py", "objectives.py", "resizing.py", "training.py"),
+    *("data/pictures.py", "inputs.py", "making.py", "objectives.py", "pixels.py", "resizing.py"),
+    "training.py",
 )
 CLASSIFIER_CODE = (*TRAINING_CODE, "compact.py", "depthwise.py", "models.py")
 AUTOENCODERS = ("autoencoders.py", "better_autoencoders.py")

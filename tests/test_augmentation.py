@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
-from fmlib import augmentation
+from fmlib import pixels
 from fmlib.augmentation import (
     RECIPES,
     Recipe,
     affine,
-    as_float,
     augment,
     blended,
     coarsened,
@@ -18,9 +16,9 @@ from fmlib.augmentation import (
     grainy,
     lit,
     placed,
-    resampled,
 )
 from fmlib.errors import UsageError
+from fmlib.pixels import as_float
 
 
 def draw(name, seed=0, count=6):
@@ -73,17 +71,6 @@ def test_affine_maps_stay_in_the_ranges_of_their_recipe(recipe):
     assert (0.45 < mirrored.mean() < 0.55) == recipe.flip
     angle = np.degrees(np.arctan2(turn[:, 1, 1], turn[:, 0, 1])) - 90
     assert np.abs(angle).max() <= recipe.rotation + 1e-4
-
-
-@pytest.mark.parametrize("shape", [(3, 64, 64), (3, 33, 33), (3, 40, 96), (1, 20, 16)])
-def test_images_are_resampled_as_by_torch(shape):
-    generator = torch.Generator().manual_seed(0)
-    images, theta = torch.rand(40, *shape, generator=generator), affine(RECIPES["elsewhere"], 40, generator)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    expected = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    given = images.clone()
-    torch.testing.assert_close(resampled(images, theta), expected, atol=1e-4, rtol=0)
-    assert torch.equal(given, images)
 
 
 def test_far_pictures_are_small_and_wholly_inside_the_frame():
@@ -192,21 +179,21 @@ def test_a_batch_is_either_cut_or_blended():
 @pytest.mark.parametrize("name", RECIPES)
 def test_torch_and_opencv_change_images_alike(name, monkeypatch):
     found = draw(name, count=20)[1]
-    monkeypatch.setattr(augmentation, "by_opencv", lambda images: False)
+    monkeypatch.setattr(pixels, "by_opencv", lambda images: False)
     torch.testing.assert_close(found, draw(name, count=20)[1], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_bytes_are_changed_as_floats_are_but_for_rounding(name):
-    pixels = torch.randint(
+    given = torch.randint(
         0, 256, (20, 3, 16, 24), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
     )
-    given = pixels.clone()
+    images = given.clone()
     found, expected = (
-        as_float(augment(images, name, torch.Generator().manual_seed(2))) for images in (pixels, pixels / 255)
+        as_float(augment(images, name, torch.Generator().manual_seed(2))) for images in (images, images / 255)
     )
     gap = (found - expected).abs() * 255
-    assert gap.max() < 4 and gap.mean() < 0.75 and torch.equal(pixels, given)
+    assert gap.max() < 4 and gap.mean() < 0.75 and torch.equal(images, given)
 
 
 @pytest.mark.parametrize("name", RECIPES)

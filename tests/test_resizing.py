@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fmlib.augmentation import as_float
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data.batches import Batches, to_bytes, to_float
 from fmlib.data.pasting import Masks
 from fmlib.errors import UsageError
 from fmlib.inputs import batches
 from fmlib.models import build
+from fmlib.pixels import as_float
 from fmlib.resizing import Growth
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from fmlib.augmentation import as_float, augment, blended
+from fmlib.augmentation import augment, blended
 from fmlib.data.pasting import SHARE, Masks, pasted
+from fmlib.pixels import as_float
 from fmlib.resizing import Growth
 
 CPU = torch.device("cpu")
