@@ -4,10 +4,11 @@
 
 Only images that may train take part, in four folds by group: no test image and none of another collection has a say. A
 network sees 80,000 images of three folds and is judged on the fourth, with the weights of its last step and one look at
-each image, unless the recipe says otherwise. What a network said is kept under FMLIB_HOME, so that an interrupted
-search goes on. Puts a row per network and recipe into figures/face-mask-12k/recipe.csv: balanced accuracy, and its
-paired difference from the recipe's baseline on the folds that both have (`paired` of them), with a 95% interval by
-group. `--seen`: fewer images, to try the script out; nothing is written then.
+each image, unless the recipe says otherwise. Images are augmented as floats, those of runs on a processor as bytes.
+What a network said is kept under FMLIB_HOME, so that an interrupted search goes on. Puts a row per network and recipe
+into figures/face-mask-12k/recipe.csv: balanced accuracy, and its paired difference from the recipe's baseline on the
+folds that both have (`paired` of them), with a 95% interval by group. `--seen`: fewer images, to try the script out;
+nothing is written then.
 """
 
 import argparse
@@ -70,7 +71,7 @@ class Change:
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
         by_group: an image weighs its group's size to the power of minus this.
         origins: classes are balanced by their groups, not by their images alone (`fmlib.objectives.origins`).
-        start: side of the first images as a share of `side`, which they grow to (`fmlib.resizing`).
+        initial_scale: side of the first images as a share of `side`, which they grow to (`fmlib.resizing`).
         average: decay of a moving average of the weights that is judged in their place; 0: none.
         watched: share of the images, by group, that is not learned from.
         best: judged are the weights after the epoch with the lowest loss on those, not those of the last step.
@@ -87,7 +88,7 @@ class Change:
     erase: float = 0.0
     by_group: float = 0.0
     origins: bool = False
-    start: float = 1.0
+    initial_scale: float = 1.0
     average: float = 0.0
     watched: float = 0.0
     best: bool = False
@@ -118,10 +119,10 @@ CHANGES = {
     "strong, 96 px, 160,000 images, ten crops": Change(
         STRONG, side=96, seen=160_000, views="ten crops", baseline="strong, 96 px, 160,000 images"
     ),
-    "strong, growing": Change(STRONG, start=0.5, baseline="strong"),
-    "strong, 96 px, growing": Change(STRONG, side=96, start=0.5, baseline="strong, 96 px"),
+    "strong, growing": Change(STRONG, initial_scale=0.5, baseline="strong"),
+    "strong, 96 px, growing": Change(STRONG, side=96, initial_scale=0.5, baseline="strong, 96 px"),
     "strong, 96 px, 160,000 images, growing": Change(
-        STRONG, side=96, seen=160_000, start=0.5, baseline="strong, 96 px, 160,000 images"
+        STRONG, side=96, seen=160_000, initial_scale=0.5, baseline="strong, 96 px, 160,000 images"
     ),
     "strong, a tenth watched": Change(STRONG, watched=0.1, baseline="strong"),
     "strong, a tenth watched, best epoch": Change(
@@ -215,7 +216,7 @@ def trained(name: str, change: Change, fold: int, device: torch.device) -> Itera
     weights = group_weights(table, change.by_group)
     offset = objectives.origins(truth.numpy(), table.group.to_numpy()).to(device) if change.origins else 0
     epochs = max(1, round(change.seen / len(table)))
-    growth = Growth(change.start, epochs)
+    growth = Growth(change.initial_scale, epochs)
     batches = Batches(array, labels, labels, BATCH, growth=growth, device=device)
     steps, step, optimize = epochs * len(batches), 0, optimizer(model, change)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimize, lambda step: rate_factor(step, steps))

@@ -8,7 +8,7 @@ do more arithmetic; there the plain way trains our network, too (EfficientNet: w
 All train on the same rendered faces with Adam, flips and affine transforms, in turns within this process; the median
 round counts. The plain way's workers stand still while it is not its turn: they would load ahead at our cost. Then ours
 is trained once more, for `--epochs` epochs whose images grow from half their side to all of it (`fmlib.resizing`):
-images per second of that training, from its first step to its last.
+images per second of that training, from its first step to its last, against turns of the plain way before and after.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import cycle, islice
 from multiprocessing import active_children
@@ -87,9 +88,10 @@ def plain_way(model: torch.nn.Module, side: int, folder: Path, device: torch.dev
 
 def our_fit(config: ClassifierConfig, data: sources.Dataset, folder: Path) -> Fit:
     side = config.side
-    pixels = np.stack([squared(data.open(row), side) for row in range(len(data))])
-    np.save(folder / f"{side}.npy", pixels)
-    images, labels = np.load(folder / f"{side}.npy", mmap_mode="r"), data.manifest.label.to_numpy()
+    path = folder / f"{side}.npy"
+    if not path.exists():
+        np.save(path, np.stack([squared(data.open(row), side) for row in range(len(data))]))
+    images, labels = np.load(path, mmap_mode="r"), data.manifest.label.to_numpy()
     growth = Growth(config.initial_scale, config.epochs)
     batches = Batches(images, labels, np.arange(len(data)), BATCH, augmentation="classic", growth=growth)
     return Fit(making.build(config), config, batches, batches, folder)
@@ -113,36 +115,52 @@ def whole_training(fit: Fit) -> float:
     return images / (time.perf_counter() - start)
 
 
+class Turns:
+    """Ways to train that are timed in turns; the processes that load for one stand still while it is not its turn."""
+
+    def __init__(self, ways: dict[str, Iterator[int]]):
+        self.ways, self.workers = ways, {}
+
+    def __enter__(self) -> "Turns":
+        return self
+
+    def __exit__(self, *error) -> None:
+        """End all ways; a process that stands still could not end."""
+        for workers in self.workers.values():
+            signalled(workers, signal.SIGCONT)
+        for way in self.ways.values():
+            way.close()
+
+    def begin(self) -> None:
+        """Take the first step of each way."""
+        for name, way in self.ways.items():
+            before = set(active_children())
+            try:
+                next(way)
+            finally:
+                self.workers[name] = set(active_children()) - before
+            signalled(self.workers[name], signal.SIGSTOP)
+
+    def speed(self, name: str, steps: int) -> float:
+        """Images per second of one way's next steps."""
+        signalled(self.workers[name], signal.SIGCONT)
+        start = time.perf_counter()
+        images = sum(islice(self.ways[name], steps))
+        seconds = time.perf_counter() - start
+        signalled(self.workers[name], signal.SIGSTOP)
+        return images / seconds
+
+    def speeds(self, steps: int, rounds: int) -> dict[str, float]:
+        """Images per second of each way, the median of rounds in turns, after a step that is not counted."""
+        self.begin()
+        found = [{name: self.speed(name, steps) for name in self.ways} for _ in range(rounds)]
+        return {name: float(np.median([turn[name] for turn in found])) for name in self.ways}
+
+
 def signalled(workers: Iterable[BaseProcess], number: int) -> None:
     for worker in workers:
-        os.kill(worker.pid, number)
-
-
-def begun(ways: dict[str, Iterator[int]]) -> dict[str, set[BaseProcess]]:
-    """Take the first step of each way; return the processes that work for it, which stand still now."""
-    workers = {}
-    for name, way in ways.items():
-        before = set(active_children())
-        next(way)
-        workers[name] = set(active_children()) - before
-        signalled(workers[name], signal.SIGSTOP)
-    return workers
-
-
-def speeds(ways: dict[str, Iterator[int]], steps: int, rounds: int) -> dict[str, float]:
-    """Images per second of each way, the median of rounds in turns, after a step that is not counted."""
-    workers = begun(ways)
-    found = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            signalled(workers[name], signal.SIGCONT)
-            start = time.perf_counter()
-            images = sum(islice(way, steps))
-            found[name].append(images / (time.perf_counter() - start))
-            signalled(workers[name], signal.SIGSTOP)
-    for part in workers.values():
-        signalled(part, signal.SIGCONT)  # a process that stands still cannot end
-    return {name: float(np.median(values)) for name, values in found.items()}
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(worker.pid, number)
 
 
 def limit(device: torch.device) -> float:
@@ -165,7 +183,7 @@ def flops(fit: Fit) -> float:
     return counter.get_total_flops() / len(images)
 
 
-def row(
+def told(
     benchmark: str, setting: str, ours: float, against: float, asked: str, keep: bool, what: str = ""
 ) -> None:
     """Record two speeds in images per second."""
@@ -174,24 +192,28 @@ def row(
 
 
 def compare(name: str, side: int, data: sources.Dataset, folder: Path, options: argparse.Namespace) -> None:
-    config = ClassifierConfig(model=name, side=side, batch_size=BATCH, epochs=10**6)
+    config = ClassifierConfig(model=name, side=side, batch_size=BATCH, epochs=10**6, patience=None)
     fit = our_fit(config, data, folder)
     networks = {"plain": plain_network(name, side)}
     if side < SMALL:
         networks["same network"] = build(name, None, side)
     ways = {way: plain_way(net, side, folder / "jpg", fit.device) for way, net in networks.items()}
     ways |= {"ours": our_way(fit), "fixed": our_way(fit, fixed=True)}
-    found = speeds(ways, options.steps, options.rounds)
-    growing = replace(config, epochs=options.epochs, initial_scale=SCALE)
-    found["growing"] = whole_training(our_fit(growing, data, folder))
+    growing = our_fit(replace(config, epochs=options.epochs, initial_scale=SCALE), data, folder)
+    with Turns(ways) as turns:
+        found = turns.speeds(options.steps, options.rounds)
+        beside = {way: [turns.speed(way, options.steps)] for way in networks}
+        grown = whole_training(growing)
+        for way, values in beside.items():
+            values.append(turns.speed(way, options.steps))
     setting, keep = f"{name}, {side} px", options.keep
-    asked = f"≥ {ASKED[name, side]}" if (name, side) in ASKED else "–"
-    row("a training", setting, found["ours"], found["plain"], asked, keep)
-    if side < SMALL:
-        row("a training", f"{setting}, same network", found["ours"], found["same network"], "–", keep)
-    start = f"growing from {SCALE * side:.0f} px"
-    row("a training", f"{setting}, {start}", found["growing"], found["plain"], asked, keep)
-    row("b data path", setting, found["ours"], found["fixed"], "≥ 0.95", keep, " (one batch)")
+    for way in networks:
+        other = f", {way}" if way != "plain" else ""
+        asked = f"≥ {ASKED[name, side]}" if not other and (name, side) in ASKED else "–"
+        told("a training", setting + other, found["ours"], found[way], asked, keep)
+        start = f", growing from {SCALE * side:.0f} px"
+        told("a training", setting + start + other, grown, float(np.mean(beside[way])), "–", keep)
+    told("b data path", setting, found["ours"], found["fixed"], "≥ 0.95", keep, " (one batch)")
     if name == "resnet18" and side == 224:
         done, most = found["fixed"] * flops(fit), limit(fit.device)
         shown = f"{done / 1e9:.0f} GFLOP/s", f"{most / 1e9:.0f} GFLOP/s (bf16 product of {MATRIX} × {MATRIX})"

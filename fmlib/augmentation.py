@@ -1,4 +1,4 @@
-"""Augmentation of whole batches: every image its own transform, one resampling for each of them.
+"""Augmentation of whole batches: every image its own transform, its moves in one resampling.
 
 Images are float in [0, 1], or bytes, which a processor changes in a fraction of the time; each step rounds those
 (`fmlib.pixels`).
@@ -166,9 +166,9 @@ def grainy(images: torch.Tensor, noise: float, generator: torch.Generator) -> to
 
 
 def augment(images: torch.Tensor, name: str, generator: torch.Generator) -> torch.Tensor:
-    """Return augmented copies of `images` (N 3 H W); the randomness comes from `generator` (CPU).
+    """Return `images` (N 3 H W) augmented; the randomness comes from `generator` (CPU).
 
-    Bytes may come out as float.
+    They are left as they are where the recipe is "none". Bytes may come out as float.
     """
     recipe = RECIPES[known("augmentation", name, RECIPES)]
     if recipe == Recipe():

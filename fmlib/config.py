@@ -160,7 +160,8 @@ class ClassifierConfig(RunConfig):
         balance: "images" weighs the classes' images alike; "origins" also allows for a class whose images are copies
             of few originals (`fmlib.objectives.origins`).
         initial_scale: side of the images that training begins with, as a share of `side`, which they grow to
-            (`fmlib.resizing`); from 0.1 to 1.
+            (`fmlib.resizing`); from 0.5 to 1. Below 1 patience must be None: the best epoch could be one of small
+            images.
         start: a DAE, of masks or not, whose encoder the model "dae-encoder" starts from; None starts it at random.
     """
 
@@ -177,8 +178,12 @@ class ClassifierConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         known("balance", self.balance, BALANCES)
-        if not (_number(self.initial_scale, Real) and 0.1 <= self.initial_scale <= 1):
-            raise UsageError(f"initial_scale must be a number from 0.1 to 1, not {self.initial_scale!r}")
+        if not (_number(self.initial_scale, Real) and 0.5 <= self.initial_scale <= 1):
+            raise UsageError(f"initial_scale must be a number from 0.5 to 1, not {self.initial_scale!r}")
+        if self.initial_scale < 1 and self.patience is not None:
+            raise UsageError(
+                f"images that grow (initial_scale={self.initial_scale}) are trained on to the end: set patience=None"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Arithmetic on batches of images (N C H W): by OpenCV in the memory of a processor, by torch on other devices.
 
-OpenCV takes a fraction of torch's time for it, and takes bytes, too (`benchmarks/augmentation_speed.py`).
+OpenCV needs less time for it than torch, and takes bytes, too (`benchmarks/augmentation_speed.py`). There images are
+uint8, float32 or float64, without gradients.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,6 @@ def one_by_one(
     change: Callable[[np.ndarray, np.ndarray, np.ndarray], None], images: torch.Tensor, settings: np.ndarray
 ) -> torch.Tensor:
     """Return what `change` (image H W 3, where the changed one goes, its setting) makes of `images` (N 3 H W)."""
-    cv2.setNumThreads(torch.get_num_threads())
     pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
     changed = np.empty_like(pixels)
     for image, target, setting in zip(pixels, changed, settings, strict=True):
@@ -45,8 +45,8 @@ def resampled(images: torch.Tensor, theta: torch.Tensor) -> torch.Tensor:
         return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     height, width = images.shape[2:]
 
-    def move(image: np.ndarray, moved: np.ndarray, matrix: np.ndarray) -> None:
-        cv2.warpAffine(image, matrix, (width, height), moved, RESAMPLING, cv2.BORDER_REFLECT)
+    def move(image: np.ndarray, target: np.ndarray, matrix: np.ndarray) -> None:
+        cv2.warpAffine(image, matrix, (width, height), target, RESAMPLING, cv2.BORDER_REFLECT)
 
     return one_by_one(move, images, in_pixels(theta, height, width))
 
@@ -65,17 +65,20 @@ def mean_colours(images: torch.Tensor) -> torch.Tensor:
     if not by_opencv(images):
         return images.mean((2, 3))
     means = [cv2.mean(image)[:3] for image in images.permute(0, 2, 3, 1).contiguous().numpy()]
-    return torch.tensor(means, dtype=torch.float32)
+    return torch.tensor(means, dtype=torch.float32).view(-1, 3)
 
 
 def recoloured(images: torch.Tensor, mix: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
-    """Return `images` (N 3 H W), the colours of each mapped by its matrix in `mix` (N 3 3), plus `offset` (N 1 1)."""
+    """Return `images` (N 3 H W), the colours of each mapped by its matrix in `mix` (N 3 3), plus `offset` (N 1 1).
+
+    The offset is in the unit of the images. Bytes are rounded and end at 0 and 255, floats may leave [0, 1].
+    """
     if not by_opencv(images):
         pixels = images.permute(0, 2, 3, 1)
         flat = torch.baddbmm(offset, pixels.flatten(1, 2), mix.transpose(1, 2))
         return flat.view(pixels.shape).permute(0, 3, 1, 2)
 
-    def recolour(image: np.ndarray, recoloured: np.ndarray, matrix: np.ndarray) -> None:
-        cv2.transform(image, matrix, recoloured)
+    def recolour(image: np.ndarray, target: np.ndarray, matrix: np.ndarray) -> None:
+        cv2.transform(image, matrix, target)
 
     return one_by_one(recolour, images, torch.cat([mix, offset.expand(-1, 3, 1)], 2).numpy())

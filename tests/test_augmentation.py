@@ -199,8 +199,9 @@ def test_bytes_are_changed_as_floats_are_but_for_rounding(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_batch_is_augmented_on_the_device_that_it_is_on(name):
     """The device without data fails where a tensor of the CPU meets its own."""
-    images, labels = torch.rand(8, 3, 16, 16, device="meta"), torch.arange(8) % 2
-    for seed in range(5):
+    labels = torch.arange(8) % 2
+    given = torch.rand(8, 3, 16, 16, device="meta")
+    for seed, images in enumerate([given] * 5 + [given.byte()] * 5):
         generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-        out, shares = blended(augment(images, name, generator), labels, name, rng)
+        out, shares = blended(as_float(augment(images, name, generator)), labels, name, rng)
         assert out.device.type == "meta" and out.shape == images.shape and shares.device.type == "cpu"

@@ -109,7 +109,13 @@ def configurations(draw, data):
     if draw(st.booleans()):
         return AutoencoderConfig(**common, model=draw(st.sampled_from(["dae", "vae"])))
     activation = draw(st.sampled_from([None, "relu"]))
-    return ClassifierConfig(**common, activation=activation, pretrained=draw(st.booleans()))
+    changes = {
+        "balance": draw(st.sampled_from(["images", "origins"])),
+        "initial_scale": draw(st.sampled_from([1, 1.0, 0.5, np.float64(0.5)])),
+    }
+    return ClassifierConfig(
+        **common, **changes, patience=None, activation=activation, pretrained=draw(st.booleans())
+    )
 
 
 @few

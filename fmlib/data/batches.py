@@ -19,7 +19,7 @@ WHOLE = Growth()
 def to_bytes(images: np.ndarray, device: torch.device = CPU, side: int | None = None) -> torch.Tensor:
     """Turn uint8 images N H W 3 into a uint8 tensor N 3 H W on `device`, channels last in memory.
 
-    With `side` they become squares of so many px.
+    With `side` they become squares of so many px before they leave the CPU: antialiased, and rounded.
     """
     pixels = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2)
     if side and pixels.shape[2:] != (side, side):
@@ -58,7 +58,7 @@ class Batches:
         mixture: images that are mixed in; the number of batches and their sizes stay the same.
         masks: masks that are laid over some of the faces without one.
         passes: how often an epoch holds every row.
-        growth: how the images of the epochs grow.
+        growth: of which side the images of an epoch are.
         device: where the images are augmented and yielded; labels stay on the CPU.
     """
 
