@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import safetensors.torch
@@ -147,7 +146,6 @@ class Fit:
         self, model: nn.Module, config: RunConfig, train: Batches, validation: Batches, folder: Path
     ):
         keep_freed_memory()
-        cv2.setNumThreads(torch.get_num_threads())  # of augmentation; one where processes share the cores
         processes()  # before accelerate looks for GPUs
         self.accelerator = _accelerator()
         self.device = self.accelerator.device
