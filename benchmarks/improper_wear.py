@@ -16,7 +16,8 @@ from rows import with_others
 
 from fmlib import evaluation, inputs, runs, studies
 from fmlib.augmentation import RECIPES
-from fmlib.config import ARCHITECTURES, REPO, DataConfig
+from fmlib.config import REPO, DataConfig
+from fmlib.models import BUILDERS
 from fmlib.stage import Stage
 from fmlib.store import write_table
 
@@ -27,7 +28,7 @@ ANOTHER = 1  # seed of the fresh faces
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=(*ARCHITECTURES, "compact"), default=["resnet18"])
+    parser.add_argument("--models", nargs="+", choices=BUILDERS, default=["resnet18"])
     parser.add_argument("--augmentation", choices=RECIPES, help="the study's own by default")
     parser.add_argument("--fresh", type=int, default=10_000, help="faces rendered from another seed")
     options = parser.parse_args()

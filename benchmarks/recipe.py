@@ -120,7 +120,6 @@ CHANGES = {
         STRONG, side=96, seen=160_000, views="ten crops", baseline="strong, 96 px, 160,000 images"
     ),
     "strong, growing": Change(STRONG, initial_scale=0.5, baseline="strong"),
-    "strong, 96 px, growing": Change(STRONG, side=96, initial_scale=0.5, baseline="strong, 96 px"),
     "strong, 96 px, 160,000 images, growing": Change(
         STRONG, side=96, seen=160_000, initial_scale=0.5, baseline="strong, 96 px, 160,000 images"
     ),
@@ -200,43 +199,54 @@ def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
     return torch.tensor((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
 
 
+class Lessons:
+    """What a network learns from images (rows of `images()`) by a recipe: batches, and the loss of a network on each."""
+
+    def __init__(self, change: Change, table: pd.DataFrame, device: torch.device):
+        augmentation.RECIPES["tried"] = change.recipe
+        self.change, self.device = change, device
+        self.truth = torch.tensor(table.label.to_numpy())
+        self.weights = group_weights(table, change.by_group).to(device)
+        labels = self.truth.numpy()
+        self.classes = objectives.class_weights(np.bincount(labels) / len(labels)).to(device)
+        self.offset = objectives.origins(labels, table.group.to_numpy()).to(device) if change.origins else 0
+        self.epochs = max(1, round(change.seen / len(table)))
+        array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
+        rows = np.arange(len(table))  # batches tell which image it is; its label is looked up here
+        growth = Growth(change.initial_scale, self.epochs)
+        self.batches = Batches(array, rows, rows, BATCH, growth=growth, device=device)
+
+    def losses(self, model: models.Classifier, epoch: int) -> Iterator[torch.Tensor]:
+        """Yield the loss on each batch of an epoch (from 1)."""
+        rng = np.random.default_rng([0, epoch, 1])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        for pixels, rows in self.batches.epoch(epoch):
+            pixels = augmentation.augment(pixels, "tried", generator)
+            if self.change.erase:
+                pixels = erased(pixels, self.change.erase, generator)
+            pixels, share = augmentation.blended(pixels, self.truth[rows], "tried", rng)
+            share = share.to(self.device).float() * (1 - self.change.smooth) + self.change.smooth / 2
+            with autocast(self.device):
+                logits = model(pixels)
+            targets = torch.stack([1 - share, share], 1) * self.classes
+            losses = F.cross_entropy(logits.float() + self.offset, targets, reduction="none")
+            yield (losses * self.weights[rows.to(self.device)]).mean()
+
+
 def trained(name: str, change: Change, fold: int, device: torch.device) -> Iterator[models.Classifier]:
     """Train a network on all folds but one; yield it with its last weights, then with the best watched ones if any."""
     torch.manual_seed(0)
     model = models.build(name, None, change.side).to(device, memory_format=torch.channels_last)
     table = images()[images().fold != fold]
     aside = splits.draw(table.group.astype(str), "watched").to_numpy() < change.watched
-    watch = Watch(change.side, table[aside], device)
-    table = table[~aside]
-    augmentation.RECIPES["tried"] = change.recipe
-    labels = np.arange(len(table))  # batches tell which image it is; its label is looked up here
-    array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
-    truth = torch.tensor(table.label.to_numpy())
-    classes = objectives.class_weights(np.bincount(truth) / len(truth)).to(device)
-    weights = group_weights(table, change.by_group)
-    offset = objectives.origins(truth.numpy(), table.group.to_numpy()).to(device) if change.origins else 0
-    epochs = max(1, round(change.seen / len(table)))
-    growth = Growth(change.initial_scale, epochs)
-    batches = Batches(array, labels, labels, BATCH, growth=growth, device=device)
-    steps, step, optimize = epochs * len(batches), 0, optimizer(model, change)
+    watch, lessons = Watch(change.side, table[aside], device), Lessons(change, table[~aside], device)
+    steps, step, optimize = lessons.epochs * len(lessons.batches), 0, optimizer(model, change)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimize, lambda step: rate_factor(step, steps))
     average = Average(model, change.average)
-    for epoch in range(1, epochs + 1):
-        rng = np.random.default_rng([0, epoch, 1])
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    for epoch in range(1, lessons.epochs + 1):
         model.train()
-        for whole, rows in batches.epoch(epoch):
-            pixels = augmentation.augment(whole, "tried", generator)
-            if change.erase:
-                pixels = erased(pixels, change.erase, generator)
-            pixels, share = augmentation.blended(pixels, truth[rows], "tried", rng)
-            share = share.to(device).float() * (1 - change.smooth) + change.smooth / 2
-            with autocast(device):
-                logits = model(pixels)
-            losses = F.cross_entropy(
-                logits.float() + offset, torch.stack([1 - share, share], 1) * classes, reduction="none"
-            )
-            (losses * weights[rows].to(device)).mean().backward()
+        for loss in lessons.losses(model, epoch):
+            loss.backward()
             optimize.step()
             optimize.zero_grad()
             schedule.step()
@@ -374,9 +384,7 @@ def write(table: pd.DataFrame) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--models", nargs="+", choices=(*ARCHITECTURES, "compact"), default=list(ARCHITECTURES)
-    )
+    parser.add_argument("--models", nargs="+", choices=models.BUILDERS, default=list(ARCHITECTURES))
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--folds", nargs="+", type=int, choices=range(FOLDS), default=list(range(FOLDS)))
     parser.add_argument("--workers", type=int, default=1)

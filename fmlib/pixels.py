@@ -40,13 +40,13 @@ def one_by_one(
         for row in range(first, len(pixels), threads):
             change(pixels[row], changed[row], settings[row])
 
-    cv2.setNumThreads(1)
     list(_pool(threads).map(part, range(threads)))
     return torch.from_numpy(changed).permute(0, 3, 1, 2)
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
+    cv2.setNumThreads(1)
     return ThreadPoolExecutor(threads, "pixels")
 
 
