@@ -200,7 +200,7 @@ def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
 
 
 class Lessons:
-    """What a network learns from images (rows of `images()`) by a recipe: batches, and the loss of a network on each."""
+    """What a network learns from images (rows of `images()`) by a recipe: batches, and a network's loss on each."""
 
     def __init__(self, change: Change, table: pd.DataFrame, device: torch.device):
         augmentation.RECIPES["tried"] = change.recipe
