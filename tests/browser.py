@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 import websocket
 
 AXE = Path(__file__).resolve().parent.parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -23,6 +24,12 @@ FLAGS = (
 def find() -> str | None:
     """The browser's program, or None where there is none."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+needs_browser = pytest.mark.skipif(find() is None, reason="no Chromium here (apt-get install chromium)")
+needs_axe = pytest.mark.skipif(
+    not AXE.is_file(), reason="no axe-core here (npm install --prefix . --no-save axe-core)"
+)
 
 
 @dataclass

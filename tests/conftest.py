@@ -1,12 +1,19 @@
 """What several test modules share: a small rendered data set and a store of their own."""
 
-from dataclasses import dataclass
+import os
 from pathlib import Path
 
 import pytest
 
 from fmlib.config import DataConfig
 from fmlib.data import sources
+
+
+def pytest_configure():
+    """Share the cores out where several processes run the tests, before any of them imports torch."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if workers > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, os.cpu_count() // workers)))
 
 
 @pytest.fixture(scope="session")
@@ -47,24 +54,3 @@ def tiny(home):
 def tiny_config(tiny):
     """The configuration that loads `tiny`."""
     return DataConfig("synthetic", 120, 3)
-
-
-@dataclass(frozen=True)
-class SmokeReport:
-    """The whole report in the smoke profile: the site's folder, the store and what failed."""
-
-    folder: Path
-    home: Path
-    failures: list
-
-
-@pytest.fixture(scope="session")
-def smoke_report(tmp_path_factory):
-    """Run all six notebooks once for the session, as `python -m fmlib report --profile smoke --jobs 2` does."""
-    from fmlib import report
-
-    folder, store = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("report-home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FMLIB_HOME", str(store))
-        failures = report.build(report.Request(profile="smoke", out=folder, jobs=2))
-    return SmokeReport(folder, store, failures)

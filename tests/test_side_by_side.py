@@ -5,8 +5,9 @@ from pathlib import Path
 
 import browser
 import pytest
+from browser import needs_browser
 from bs4 import BeautifulSoup
-from test_site import EVIL, facts, needs_browser, scored
+from test_site import EVIL, facts, scored
 
 from fmlib import cli, side_by_side
 from fmlib.errors import UsageError
