@@ -132,10 +132,14 @@ def _ranked(labels, probabilities, weights) -> dict[str, np.ndarray]:
 
 def _calibration(labels, probabilities, weights, bins) -> np.ndarray:
     """Expected calibration error of the positive class over equally wide bins."""
-    place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
     gaps = np.zeros((len(labels), bins), dtype=np.float32)
-    gaps[np.arange(len(labels)), place] = probabilities - labels
+    gaps[np.arange(len(labels)), bin_of(probabilities, bins)] = probabilities - labels
     return _ratio(np.abs(weights @ gaps).sum(axis=1, dtype=float), weights.sum(axis=1, dtype=float), np.nan)
+
+
+def bin_of(probabilities: np.ndarray, bins: int) -> np.ndarray:
+    """Which of `bins` equally wide bins of [0, 1] each probability (N) lies in, from 0."""
+    return np.clip((probabilities * bins).astype(int), 0, bins - 1)
 
 
 def _ratio(part, whole, empty=0.0) -> np.ndarray:

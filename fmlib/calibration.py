@@ -5,14 +5,16 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from fmlib.bootstrap import interval, statistics
+from fmlib.bootstrap import bin_of, interval, statistics
 from fmlib.metrics import checked, wilson
 
 
 def ece(labels, probabilities, bins: int = 15) -> float:
     """Expected calibration error: mean gap between probability and frequency of label 1 over equal bins."""
     labels, probabilities = checked(labels, probabilities)
-    return float(statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins)["ece"][0])
+    return float(
+        statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins, only="ece")["ece"][0]
+    )
 
 
 def ece_by_chance(
@@ -34,9 +36,12 @@ def ece_by_chance(
     probabilities = np.asarray(probabilities, dtype=float)
     _, member = np.unique(groups, return_inverse=True)
     random = np.random.default_rng(seed)
-    drawn = (random.random(member.max() + 1)[member] < probabilities for _ in range(draws))
-    errors = [ece(labels, probabilities, bins) for labels in drawn]
-    return float(np.mean(errors)), *interval(np.array(errors))
+    place, errors = bin_of(probabilities, bins), np.empty(draws)
+    for draw in range(draws):
+        labels = random.random(member.max() + 1)[member] < probabilities
+        gaps = np.bincount(place, probabilities - labels, bins)
+        errors[draw] = np.abs(gaps).sum() / len(labels)
+    return float(np.mean(errors)), *interval(errors)
 
 
 def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:
@@ -47,8 +52,7 @@ def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:
         (share of label 1) and its 95% Wilson interval low, high.
     """
     labels, probabilities = checked(labels, probabilities)
-    place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
-    rows = []
+    place, rows = bin_of(probabilities, bins), []
     for b in np.unique(place):
         inside = place == b
         n, hits = int(inside.sum()), int(labels[inside].sum())
