@@ -25,8 +25,8 @@ report: $(READY) ## run the six notebooks and build the site (site/, or OUT=DIR)
 	$(RUN) -m fmlib report --dataset "$(DATASET)" --profile "$(PROFILE)" --seed "$(SEED)" $(if $(JOBS),--jobs "$(JOBS)") \
 		$(foreach folder,$(EXTERNAL),--external "$(folder)") $(if $(OUT),--out "$(OUT)")
 
-test: $(READY) ## run the tests, a module at a time on each core
-	$(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+test: $(READY) ## run the tests, two modules at a time where there are two cores
+	$(RUN) -m pytest --numprocesses auto --maxprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## check style and formatting
 	.venv/bin/ruff check .

@@ -28,10 +28,11 @@ from torch.nn import functional as F
 from fmlib import augmentation, comparison, inputs, models, objectives
 from fmlib.arithmetic import autocast
 from fmlib.augmentation import CLASSIC
-from fmlib.config import ARCHITECTURES, REPO, DataConfig, home
-from fmlib.data import splits
+from fmlib.config import ARCHITECTURES, REPO, ClassifierConfig, DataConfig, home
+from fmlib.data import pasting, splits
 from fmlib.data.batches import Batches
 from fmlib.data.decoding import decoded
+from fmlib.elsewhere import PASTED
 from fmlib.files import write_bytes
 from fmlib.fingerprints import CLASSIFIER_CODE, code_version, digest
 from fmlib.resizing import Growth
@@ -71,6 +72,7 @@ class Change:
         smooth: label smoothing; `erase`: share of images that lose a rectangle to noise (Zhong et al. 2020).
         by_group: an image weighs its group's size to the power of minus this.
         origins: classes are balanced by their groups, not by their images alone (`fmlib.objectives.origins`).
+        pasted: number of rendered faces whose masks are laid over faces without one (`fmlib.data.pasting`).
         initial_scale: side of the first images as a share of `side`, which they grow to (`fmlib.resizing`).
         average: decay of a moving average of the weights that is judged in their place; 0: none.
         watched: share of the images, by group, that is not learned from.
@@ -88,6 +90,7 @@ class Change:
     erase: float = 0.0
     by_group: float = 0.0
     origins: bool = False
+    pasted: int = 0
     initial_scale: float = 1.0
     average: float = 0.0
     watched: float = 0.0
@@ -141,6 +144,9 @@ CHANGES = {
     ),
     "strong, 96 px, 50,000 images": Change(
         STRONG, side=96, seen=50_000, baseline="strong, 96 px, 50,000 images"
+    ),
+    "strong, pasted masks, 96 px, 50,000 images": Change(
+        STRONG, side=96, seen=50_000, pasted=PASTED, baseline="strong, 96 px, 50,000 images"
     ),
     "strong, origins alike, 96 px, 50,000 images": Change(
         STRONG, side=96, seen=50_000, origins=True, baseline="strong, 96 px, 50,000 images"
@@ -199,6 +205,12 @@ def group_weights(table: pd.DataFrame, power: float) -> torch.Tensor:
     return torch.tensor((weights / weights.groupby(table.label).transform("mean")).to_numpy()).float()
 
 
+@cache
+def laid_over(change: Change) -> pasting.Masks:
+    """Return the masks that a recipe lays over faces."""
+    return inputs.masks(ClassifierConfig(side=change.side, pasted=change.pasted))
+
+
 class Lessons:
     """What a network learns from images (rows of `images()`) by a recipe: batches, and a network's loss on each."""
 
@@ -208,23 +220,28 @@ class Lessons:
         self.truth = torch.tensor(table.label.to_numpy())
         self.weights = group_weights(table, change.by_group).to(device)
         labels = self.truth.numpy()
-        self.classes = objectives.class_weights(np.bincount(labels) / len(labels)).to(device)
+        self.masks = laid_over(change) if change.pasted else None
         self.offset = objectives.origins(labels, table.group.to_numpy()).to(device) if change.origins else 0
         self.epochs = max(1, round(change.seen / len(table)))
         array = decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)[table.index]
         rows = np.arange(len(table))  # batches tell which image it is; its label is looked up here
         growth = Growth(change.initial_scale, self.epochs)
         self.batches = Batches(array, rows, rows, BATCH, growth=growth, device=device)
+        shares = Batches(array, labels, rows, BATCH, masks=self.masks).class_shares()
+        self.classes = objectives.class_weights(shares).to(device)
 
     def losses(self, model: models.Classifier, epoch: int) -> Iterator[torch.Tensor]:
         """Yield the loss on each batch of an epoch (from 1)."""
         rng = np.random.default_rng([0, epoch, 1])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         for pixels, rows in self.batches.epoch(epoch):
+            truth = self.truth[rows]
+            if self.masks:
+                pixels, truth = pasting.pasted(pixels, truth, self.masks, generator)
             pixels = augmentation.augment(pixels, "tried", generator)
             if self.change.erase:
                 pixels = erased(pixels, self.change.erase, generator)
-            pixels, share = augmentation.blended(pixels, self.truth[rows], "tried", rng)
+            pixels, share = augmentation.blended(pixels, truth, "tried", rng)
             share = share.to(self.device).float() * (1 - self.change.smooth) + self.change.smooth / 2
             with autocast(self.device):
                 logits = model(pixels)
@@ -396,8 +413,10 @@ def main() -> None:
     asked = [(name, title, fold) for title in titles for name in options.models for fold in options.folds]
     changes = {title: replace(CHANGES[title], seen=options.seen or CHANGES[title].seen) for title in titles}
     jobs = [(name, changes[title], fold) for name, title, fold in asked]
-    for side in {change.side for _, change, _ in jobs}:
-        decoded(inputs.dataset(DataConfig("face-mask-12k")), side)
+    for _, change, _ in jobs:  # once, before processes ask for them
+        decoded(inputs.dataset(DataConfig("face-mask-12k")), change.side)
+        if change.pasted:
+            laid_over(change)
     if options.workers == 1:
         found = [judged(job) for job in jobs]
     else:
