@@ -36,12 +36,12 @@ lab: $(READY) ## open the notebooks in JupyterLab
 	.venv/bin/jupyter lab --ServerApp.kernel_spec_manager_class=fmlib.lab.ThisInterpreter \
 		--notebook-dir=. notebooks/01_data.ipynb
 
-bench: $(READY) ## run the benchmarks of speed and rewrite the README's table of them
+bench: $(READY) ## run the benchmarks of speed and rewrite the tables of them (README, docs/speed.md)
 	@status=0; for file in $$(grep -l -e '"--keep"' benchmarks/*.py); do echo "== $$file"; \
 		$(RUN) "$$file" --keep || status=1; done; \
 		$(RUN) benchmarks/rows.py; exit $$status
 
-readme: $(READY) ## rewrite the README's score table from figures/face-mask-12k/results.csv
+readme: $(READY) ## rewrite the tables of README and docs from the CSV files in figures/
 	$(RUN) -m fmlib.readme
 
 audit: $(READY) ## look for leaks, duplicates and shortcuts in DIR=folder

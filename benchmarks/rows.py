@@ -1,6 +1,6 @@
-"""The table of what the benchmarks measured: `benchmarks/results.csv`, and the same in the README.
+"""The table of what the benchmarks measured: `benchmarks/results.csv`, docs/speed.md, and a part of it in the README.
 
-A benchmark calls `record`; run as a script (`make bench` does so at the end) this rewrites the README's table.
+A benchmark calls `record`; run as a script (`make bench` does so at the end) this rewrites the tables of both pages.
 """
 
 from datetime import UTC, datetime
@@ -10,13 +10,15 @@ import pandas as pd
 import torch
 
 from fmlib.arithmetic import precision
+from fmlib.config import REPO
 from fmlib.environment import commit, environment
 from fmlib.files import write_text
 from fmlib.readme import with_table
 from fmlib.store import write_table
 
 RESULTS = Path(__file__).with_name("results.csv")
-README = Path(__file__).resolve().parent.parent / "README.md"
+README, PAGE = REPO / "README.md", REPO / "docs" / "speed.md"
+RUNS = r"[a-e] "  # how the benchmarks of training, resuming and reporting are named
 COLUMNS = ["benchmark", "setting", "ours", "against", "ratio", "asked", "commit", "date", "machine"]
 
 
@@ -67,6 +69,12 @@ def markdown(rows: pd.DataFrame) -> str:
     return "\n\n".join(_measured_on(machine, part) for machine, part in rows.groupby("machine"))
 
 
+def asked_of_runs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of runs that something was asked of, as the machine that measured most of them did."""
+    asked = rows[rows.benchmark.str.match(RUNS) & rows.asked.str.match("[≥≤]")]
+    return asked[asked.machine == asked.machine.mode().iloc[0]]
+
+
 def _measured_on(machine: str, rows: pd.DataFrame) -> str:
     shown = rows[["benchmark", "setting", "ours", "against", "ratio", "asked"]].sort_values(
         ["benchmark", "setting"], kind="stable"
@@ -81,8 +89,10 @@ def main() -> None:
     if not RESULTS.exists():
         print("nothing was measured yet: run a benchmark with --keep")
         return
-    text = README.read_text(encoding="utf-8")
-    write_text(README, with_table(text, "benchmarks", markdown(pd.read_csv(RESULTS))))
+    rows = pd.read_csv(RESULTS)
+    for page, shown in ((README, asked_of_runs(rows)), (PAGE, rows)):
+        text = page.read_text(encoding="utf-8")
+        write_text(page, with_table(text, "benchmarks", markdown(shown)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The tables of the README and of docs/recipe.md, made from published results: `python -m fmlib.readme`."""
+"""The tables of the README and of pages in docs/, made from published results: `python -m fmlib.readme`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from fmlib import evaluation
 from fmlib.config import REPO
 from fmlib.figures.style import label
 
-PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md")
+PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md", REPO / "docs" / "results.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"
 RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 COMPACT = PUBLISHED / "compact.csv"  # rows of one more model
@@ -162,7 +162,7 @@ MEASURED = (  # name, what a benchmark wrote, how it is shown
 
 
 def with_tables(text: str) -> str:
-    """Return the README's text with every table made anew from the published results."""
+    """Return a page's text with its tables made anew from the published results."""
     scored = [pd.read_csv(path) for path in (RESULTS, COMPACT) if path.exists()]
     text = with_table(text, "scores", score_table(pd.concat(scored)))
     for name, path, table in MEASURED:

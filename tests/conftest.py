@@ -1,11 +1,12 @@
 """What several test modules share: a small rendered data set and a store of their own."""
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
 
-from fmlib.config import DataConfig
+from fmlib.config import REPO, DataConfig
 from fmlib.data import sources
 
 
@@ -54,3 +55,10 @@ def tiny(home):
 def tiny_config(tiny):
     """The configuration that loads `tiny`."""
     return DataConfig("synthetic", 120, 3)
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Import a script of benchmarks/ by its name."""
+    monkeypatch.syspath_prepend(REPO / "benchmarks")
+    return importlib.import_module

@@ -1,6 +1,5 @@
 """The studies on few images compare like with like, and what they say follows from the numbers."""
 
-import importlib
 from argparse import ArgumentTypeError
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fmlib import attempts, few_images, generation, inputs, making, runs
-from fmlib.config import PROFILES, REPO, AutoencoderConfig
+from fmlib.config import PROFILES, AutoencoderConfig
 from fmlib.data import splits
 from fmlib.errors import UsageError
 from fmlib.figures import style
@@ -162,25 +161,6 @@ def test_attempts_are_scored_and_told_as_their_intervals_say(stage):
 def test_a_setting_that_does_not_concern_an_autoencoder_is_misuse(setting):
     with pytest.raises(UsageError, match=f"{next(iter(setting))} is of .*'vae'"):
         AutoencoderConfig(model="vae", **setting)
-
-
-@pytest.fixture
-def benchmark(monkeypatch):
-    monkeypatch.syspath_prepend(REPO / "benchmarks")
-    return importlib.import_module
-
-
-def test_benchmarks_keep_rows_of_what_they_did_not_measure(benchmark, tmp_path):
-    found, path = (
-        pd.DataFrame({"size": [50, 50], "model": ["a", "b"], "value": [1, 2]}),
-        tmp_path / "gains.csv",
-    )
-    with_others = benchmark("rows").with_others
-    assert with_others(found, path, ["size"]).equals(found)
-    earlier = {"size": [10, 50, 100], "model": ["a", "c", "b"], "value": [7, 8, 9]}
-    pd.DataFrame(earlier).to_csv(path, index=False)
-    assert with_others(found, path, ["size"]).value.tolist() == [7, 9, 1, 2]
-    assert with_others(found, path, ["size", "model"]).value.tolist() == [7, 8, 9, 1, 2]
 
 
 def test_the_benchmark_takes_sizes_or_all(benchmark):

@@ -118,6 +118,14 @@ def test_pages_hold_the_published_results(page):
     assert readme.with_tables(text) == text and ": begin -->" in text
 
 
+@pytest.mark.parametrize(
+    "page", [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+
 def test_the_table_of_recipes_leaves_the_difference_out_where_there_is_none():
     row = {"model": "alexnet", "change": "classic", "folds": "f0 f1", "images": 1000, "errors": 20}
     row |= {"balanced_accuracy": 0.98, **dict.fromkeys(("baseline", "paired", "difference", "low", "high"))}
