@@ -72,13 +72,16 @@ def package_maps(
 ) -> np.ndarray:
     """Maps N H W of the untouched package, of a class for each image, on a copy of the model (its hooks stay)."""
     names = {id(module): name for name, module in model.named_modules()}
-    model = copy.deepcopy(model).eval()
+    model = (
+        copy.deepcopy(model).eval().requires_grad_(False)
+    )  # maps need no gradient of weights, which takes long
     make = {"gradcam": gradcam.GradCAM, "gradcam++": gradcam.GradCAMpp}[method]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cam = make(model, model.get_submodule(names[id(layer)]))
         maps = [
-            cam(image[None], class_idx=index)[0][0, 0] for image, index in zip(images, classes, strict=True)
+            cam(image[None].requires_grad_(), class_idx=index)[0][0, 0]
+            for image, index in zip(images, classes, strict=True)
         ]
     return np.stack([np.asarray(saliency) for saliency in maps])
 

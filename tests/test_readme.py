@@ -100,7 +100,7 @@ def test_the_script_of_one_large_run_runs_in_a_fresh_store(tmp_path):
         block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "batch_size=256" in block
     ]
     # so many that processes of their own render them
-    few = 'data=config.DataConfig("synthetic", 120), model="alexnet", side=32, epochs=1, batch_size=8'
+    few = 'data=config.DataConfig("synthetic", 120), model="compact", side=32, epochs=1, batch_size=8'
     small = re.sub(r"(ClassifierConfig\()[^)]*", rf"\1{few}", script)
     assert few in small
     (tmp_path / "big.py").write_text(small, encoding="utf-8")
