@@ -34,12 +34,12 @@ def image_rows(rows: dict[str, np.ndarray], title: str) -> Figure:
 
 
 def dae_reconstructions(rows: dict[str, np.ndarray]) -> Figure:
-    """Original, noisy input and what the DAE makes of it after its first and its last epoch."""
+    """Original, noisy input and what the DAE makes of it after its first epoch and as it was kept."""
     return image_rows(rows, "What the denoising autoencoder restores")
 
 
 def vae_reconstructions(rows: dict[str, np.ndarray]) -> Figure:
-    """Originals and what is left of them after the VAE's bottleneck, after its first and its last epoch."""
+    """Originals and what is left of them after the VAE's bottleneck, after its first epoch and as it was kept."""
     return image_rows(rows, "What passes through the VAE's bottleneck")
 
 
