@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from fmlib import evaluation, results, runs, studies
 from fmlib.config import REPO
+from fmlib.files import write_text
 from fmlib.stage import Stage
 
 TARGET = REPO / "figures" / "face-mask-12k" / "compact.csv"
@@ -44,7 +45,7 @@ def main() -> None:
     costs = evaluation.costs(found).melt("model", var_name="metric")
     for table in (scores, costs):
         stage.record(table, augmentation=configs[0].augmentation)
-    results.write_csv(stage.rows, TARGET)
+    write_text(TARGET, results.csv(stage.rows))
     means = evaluation.over_seeds(scores)
     print(means[means.metric.isin(["f1", "auc", "balanced_accuracy", "ece_calibrated"])].round(4).to_string())
     print(costs.to_string(index=False))

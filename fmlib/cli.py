@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from fmlib.errors import FmlibError
+from fmlib.files import absolute
 from fmlib.text import printable
 
 # What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
@@ -58,7 +59,7 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
         dataset=_place(dataset),
         profile=profile,
         seed=seed,
-        external=tuple(str(Path(folder).expanduser().resolve()) for folder in external),
+        external=tuple(str(absolute(folder)) for folder in external),
         out=out,
         jobs=jobs or reports.jobs_at_once(),
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
@@ -75,7 +76,7 @@ def _place(dataset: str) -> str:
     """A source's name as it is, a folder or an archive as an absolute path."""
     looks_like_path = any(mark in dataset for mark in ("/", "\\", "~")) or dataset in (".", "..")
     if looks_like_path or (dataset not in ("synthetic", "face-mask-12k") and Path(dataset).exists()):
-        return str(Path(dataset).expanduser().resolve())
+        return str(absolute(dataset))
     return dataset
 
 

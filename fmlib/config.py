@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from pathlib import Path
 
 from fmlib.errors import UsageError, known
+from fmlib.files import absolute
 
 REPO = Path(__file__).resolve().parent.parent
 CLASSES = ("without mask", "with mask")  # labels 0 and 1; 1 is the positive class
@@ -31,7 +32,7 @@ BALANCES = ("images", "origins")  # what is alike in number for both classes, as
 
 def home() -> Path:
     """Folder of caches and runs: `FMLIB_HOME`, or `.fmlib` in the repository."""
-    return Path(os.environ.get("FMLIB_HOME") or REPO / ".fmlib").expanduser().resolve()
+    return absolute(os.environ.get("FMLIB_HOME") or REPO / ".fmlib")
 
 
 def _number(value: object, kind: type) -> bool:

@@ -147,10 +147,12 @@ def binned(manifest: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns.intersection(list(EDGES)):
         edges = EDGES[name]
         names = [_range(name, left, right) for left, right in pairwise(edges)]
-        table[name] = pd.cut(table[name].astype(float), edges, labels=names, include_lowest=True)
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        table[name] = pd.cut(numbers, edges, labels=names, include_lowest=True)
     for name in table.columns.intersection(list(UNNAMED)):
-        table[name] = table[name].fillna("").replace("", UNNAMED[name])
+        table[name] = table[name].fillna("").astype(str).replace("", UNNAMED[name])
     for name in table.columns.intersection(["wear", *UNNAMED]):
+        table[name] = table[name].astype(str)
         values = set(table[name])
         ordered = [value for value in FIRST if value in values] + sorted(values - set(FIRST))
         table[name] = pd.Categorical(table[name], ordered)

@@ -6,9 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fmlib.errors import FmlibError
+from fmlib.errors import FmlibError, UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def absolute(path: str | os.PathLike) -> Path:
+    """Return a path as an absolute one without `~` and links.
+
+    Raises:
+        UsageError: there is no such user, or links lead in a circle.
+    """
+    try:
+        return Path(path).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UsageError(f"{os.fspath(path)!r} is no place: {error}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -127,7 +127,6 @@ def serve(file: str, environment: dict[str, str], folder: str) -> None:
     os.environ.update(environment)
     os.chdir(folder)
     if threads := environment.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(
-            int(threads)
-        )  # the variable itself was read by the process that has been forked
+        # the variable itself was read by the process that has been forked; OpenMP takes a number per nested level
+        torch.set_num_threads(int(threads.split(",")[0]))
     IPKernelApp.launch_instance(["-f", file, f"--IPKernelApp.parent_handle={os.getppid()}"])

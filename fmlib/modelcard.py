@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from fmlib import calibration, metrics
+from fmlib import calibration, metrics, store
 from fmlib.figures.style import TOO_FEW, label
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
@@ -29,7 +29,7 @@ The probability is calibrated on validation images.
 def write(folder: Path) -> str:
     """Return the card of the classifier run stored in `folder`: what it is, how it was trained, what it scored."""
     config, provenance = (_read(folder / name) for name in ("config.json", "provenance.json"))
-    known = pd.read_csv(folder / "predictions.csv", dtype={"group": str})
+    known = store.read_table(folder / "predictions.csv")
     facts = "\n".join(f"* {name}: {value}" for name, value in _facts(folder, config, provenance).items())
     use = USE.format(told=_told(provenance))
     return f"# {label(config['model'])}: mask or no mask\n\n{facts}\n\n{_scores(known)}\n\n{use}"

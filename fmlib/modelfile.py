@@ -5,12 +5,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
 
-from fmlib import calibration, modelcard, models
+from fmlib import calibration, modelcard, models, store
 from fmlib.config import home
 from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_text
@@ -89,8 +88,12 @@ def export(model: str | os.PathLike, target: Path) -> Path:
 
 def _of_run(folder: Path) -> Trained:
     """The classifier of a run's folder; its temperature is fitted to the run's validation images."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    known = pd.read_csv(folder / "predictions.csv")
+    if reason := store.fault(folder):
+        raise FmlibError(
+            f"the run in {str(folder)!r} is damaged ({reason}); a report that uses it trains it again"
+        )
+    config = store.read_json(folder / "config.json")
+    known = store.read_table(folder / "predictions.csv")
     known = known[known["split"] == "validation"]
     temperature = calibration.temperature(known["label"], known["logit"])
     return Trained(_network(config, folder / "weights.safetensors"), config, temperature)

@@ -17,6 +17,7 @@ from fmlib.errors import FmlibError, known
 from fmlib.kernels import Kernel
 
 logger.setLevel("CRITICAL")  # what fails is said once, in a sentence of ours
+DEAD = "its kernel died; most often the machine ran out of memory"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -72,6 +73,10 @@ def execute(
         except (PapermillExecutionError, DeadKernelError, CellTimeoutError) as error:
             notebook = still(nbformat.read(executed, as_version=4))
             return notebook, _failure(path.stem, notebook, error)
+        except RuntimeError as error:  # nbclient's, of a kernel that does not answer at first
+            if "kernel" not in str(error).lower():
+                raise
+            return nbformat.read(path, as_version=4), Failure(path.stem, "", DEAD)
         return still(nbformat.read(executed, as_version=4)), None
 
 
@@ -101,7 +106,7 @@ def _literal(path: Path) -> str:
 def _failure(name: str, notebook: NotebookNode, error: Exception) -> Failure:
     cell = _place(notebook)
     if isinstance(error, DeadKernelError):
-        return Failure(name, cell, "its kernel died; most often the machine ran out of memory")
+        return Failure(name, cell, DEAD)
     if isinstance(error, CellTimeoutError):
         return Failure(name, cell, "the cell took longer than the limit set for one cell")
     kind = getattr(errors, error.ename, None)

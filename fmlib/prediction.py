@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from fmlib import calibration, modelfile, overlay
+from fmlib.arithmetic import exact
 from fmlib.config import CLASSES
 from fmlib.data import pictures
 from fmlib.data.batches import to_float
@@ -74,7 +75,8 @@ def judged(trained: Trained, images: Names, cam: str | os.PathLike | None = None
 def files(images: Names, besides: Path | None = None) -> Iterator[tuple[str, str]]:
     """Every file named, and every visible one below a folder named, with an error where it is not to be opened.
 
-    Links inside a folder are followed to files of that folder and nowhere else; the folder `besides` is not entered.
+    Links inside a folder are followed to files of that folder and nowhere else, and one that leads out is an error; the
+    folder `besides` is not entered.
 
     Raises:
         UsageError: a folder named is `besides` itself.
@@ -106,9 +108,12 @@ def _below(folder: Path, besides: Path | None) -> Iterator[tuple[str, str]]:
     for place, folders, names in os.walk(folder, onerror=problems.append):
         inner = (name for name in sorted(folders) if not name.startswith("."))
         folders[:] = [name for name in inner if not _same(Path(place, name), besides)]
+        linked = (Path(place, name) for name in folders)  # which the walk does not enter
+        refused = [(path, reason) for path in linked if (reason := _refusal(path, folder))]
         for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
-            yield str(path), _refusal(path, folder)
-            empty = False
+            refused.append((path, _refusal(path, folder)))
+        yield from ((str(path), reason) for path, reason in refused)
+        empty = empty and not refused
     yield from ((error.filename, f"cannot be read: {error.strerror}") for error in problems)
     if empty and not problems:
         yield str(folder), "a folder without files"
@@ -166,11 +171,13 @@ def _answers(trained: Trained, usable: list[_Read], folder: Path | None) -> list
     return answers
 
 
+@exact()
 @torch.inference_mode()
 def _logits(trained: Trained, images: torch.Tensor) -> torch.Tensor:
     return trained.network(images)
 
 
+@exact()
 def _explained(trained: Trained, images: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
     """Logits N 2, and Grad-CAM of each image's more likely class, N side side."""
     with explainer(Contrast(trained.network)) as explain:

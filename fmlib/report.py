@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 
 from fmlib import notebooks, results, site
 from fmlib.config import REPO, home
+from fmlib.data import splits
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.executors import local_workers
@@ -87,6 +88,10 @@ def build(
     chosen = choose(source, request.only)
     for path in chosen:
         notebooks.check_parameters(path, request.parameters)
+    if (request.folder / "notebooks").resolve() == source.resolve():
+        raise UsageError(
+            f"a report in {request.folder} would take the place of its own notebooks; choose another --out"
+        )
     stage = validate(request)
     for name in ("notebooks", "figures", "reports"):
         (request.folder / name).mkdir(parents=True, exist_ok=True)
@@ -108,11 +113,14 @@ def choose(source: Path, only: Sequence[str]) -> list[Path]:
 
 
 def validate(request: Request) -> Stage:
-    """Load every data set once, so that what is wrong with one is said before any kernel starts."""
+    """Load and divide every data set once, so that what is wrong with one is said before any kernel starts."""
     if request.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {request.jobs}")
     check_store()
-    return Stage("data", **request.parameters)
+    stage = Stage("data", **request.parameters)
+    for scheme in splits.schemes(stage.data.manifest):
+        splits.assign(stage.data.manifest, scheme)  # which refuses a side without a class
+    return stage
 
 
 def check_store() -> None:
@@ -129,9 +137,14 @@ def check_store() -> None:
 def forget_others(folder: Path, context: str) -> None:
     """Remove what an earlier report on other images, or in another profile, left in this folder."""
     for path in sorted((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        if read(path).metadata.get("fmlib", {}).get("context") != context:
+        if _context(read(path)) not in (None, context):
             path.unlink()
             (folder / "reports" / f"{path.stem}.html").unlink(missing_ok=True)
+
+
+def _context(notebook: NotebookNode) -> str | None:
+    """The context of the report that a notebook was executed for; None if for none."""
+    return notebook.metadata.get("fmlib", {}).get("context")
 
 
 def run_all(
@@ -230,10 +243,11 @@ def gather(request: Request, stage: Stage, names: Sequence[str]) -> None:
     if not request.out:
         bring_figures(stage.out, folder / "figures")
     paths = {name: folder / "notebooks" / f"{name}.ipynb" for name in names}
-    executed = {name: read(path) for name, path in paths.items() if path.is_file()}
+    found = {name: read(path) for name, path in paths.items() if path.is_file()}
+    executed = {name: notebook for name, notebook in found.items() if _context(notebook)}
     summary = summarise(request, stage, executed)
     write_text(folder / "results.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
-    results.write_csv(summary["rows"], folder / "results.csv")
+    write_text(folder / "results.csv", results.csv(summary["rows"]))
     site.render(folder, summary, executed)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -50,13 +51,28 @@ def store(context: str, stage: str, rows: list[dict]) -> None:
 
 def collect(context: str, stages: tuple[str, ...] = STAGES) -> list[dict]:
     """Return the stored rows of a context, stage by stage."""
-    paths = [home() / "results" / context / f"{stage}.json" for stage in stages]
-    return [row for path in paths if path.exists() for row in json.loads(path.read_text(encoding="utf-8"))]
+    return [row for stage in stages for row in _stored(home() / "results" / context / f"{stage}.json")]
 
 
-def write_csv(rows: list[dict], path: Path) -> None:
-    """Write rows as a CSV table; None becomes an empty field."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _stored(path: Path) -> list[dict]:
+    """A stage's rows; none, with a message, where their file is damaged."""
+    if not path.exists():
+        return []
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        print(f"{path} is damaged and left out; the notebook of {path.stem} writes it again", file=sys.stderr)
+        return []
+
+
+def csv(rows: list[dict]) -> str:
+    """Return rows as a CSV table; None becomes an empty field."""
     frame = pd.DataFrame(rows, columns=FIELDS).astype(dict.fromkeys(("train_size", "n", "seed"), "Int64"))
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def write_csv(context: str, path: Path) -> None:
+    """Write all that is stored of a context as a CSV table; of two notebooks that end at once none is left out."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(home() / "results" / "csv.lock"):
-        write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+        write_text(path, csv(collect(context)))

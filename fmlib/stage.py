@@ -109,4 +109,4 @@ class Stage:
     def close(self) -> None:
         """Store the recorded rows and refresh `results.csv` beside the figures."""
         results.store(self.context, self.name, self.rows)
-        results.write_csv(results.collect(self.context), self.out / "results.csv")
+        results.write_csv(self.context, self.out / "results.csv")

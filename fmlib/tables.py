@@ -1,6 +1,7 @@
 """Derived tables that are computed once and remembered by what they were computed from."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
@@ -20,9 +21,18 @@ def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> 
     """
     key = digest({"name": name, "inputs": inputs, "code": code_version(measuring_code())})
     path = home() / "tables" / f"{name}-{key}.csv"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                store.write_table(compute(), path)
+    if (table := _stored(path)) is not None:
+        return table
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if _stored(path) is None:
+            store.write_table(compute(), path)
     return store.read_table(path)
+
+
+def _stored(path: Path) -> pd.DataFrame | None:
+    """A stored table; None where there is none or it is damaged."""
+    try:
+        return store.read_table(path)
+    except (FileNotFoundError, ValueError):
+        return None

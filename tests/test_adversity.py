@@ -29,7 +29,7 @@ def keep_writing(place: str) -> None:
     rows = [results.row("data", metric="images", value=number) for number in range(50)]
     for _ in range(100):
         results.store("context", "data", rows)
-        results.write_csv(results.collect("context"), results.home() / place)
+        results.write_csv("context", results.home() / place)
 
 
 def test_two_reports_in_one_store_at_once(own_home):

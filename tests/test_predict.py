@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import fmlib
-from fmlib import cli, making, modelfile, prediction, runs
+from fmlib import cli, making, modelcard, modelfile, prediction, runs
 from fmlib.config import ClassifierConfig, DataConfig
 from fmlib.errors import FmlibError, UsageError
 from fmlib.explain import Contrast, explainer
@@ -125,6 +125,7 @@ def test_a_folder_is_walked_and_no_link_leads_out_of_it(run, tmp_path, capsys):
     names = [str(tmp_path / "album" / name) for name in ("b.png", "d.png", "a/c.png")]
     assert status == 1 and [line["path"] for line in lines] == names
     assert "e.png: a link that leads out" in err and "diary" not in err and "hidden" not in err
+    assert "more: a link that leads out" in err
     (tmp_path / "bare").mkdir()
     assert "a folder without files" in printed(capsys, "predict", run.key, tmp_path / "bare")[2]
 
@@ -355,3 +356,34 @@ def test_an_exported_file_whose_configuration_was_changed_is_refused(exported, t
 def test_an_unknown_run_is_misuse(home):
     with pytest.raises(UsageError, match="no classifier run"):
         fmlib.predict("0123456789abcdef", [])
+
+
+@pytest.mark.parametrize("name", ["config.json", "weights.safetensors", "provenance.json"])
+@pytest.mark.parametrize("how", ["cut", "changed", "gone"])
+def test_a_damaged_run_judges_nothing(run, tmp_path, capsys, name, how):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    content = (folder / name).read_bytes()
+    middle = len(content) // 2
+    if how == "gone":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(
+            content[:middle] + (b"" if how == "cut" else b"\xff" * 9 + content[middle + 9 :])
+        )
+    for command in (
+        ["predict", folder, photograph(tmp_path / "a.png")],
+        ["export", folder, tmp_path / "m.safetensors"],
+    ):
+        status, lines, err = printed(capsys, *command)
+        assert status == 1 and not lines and "is damaged" in err and "trains it again" in err
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_a_card_is_written_whatever_the_names_of_the_images(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    table = (folder / "predictions.csv").read_bytes()
+    (folder / "predictions.csv").write_bytes(
+        table.replace(b".jpg", b"\xff.jpg").replace(b".png", b"\xff.png")
+    )
+    assert b"\xff" in (folder / "predictions.csv").read_bytes()
+    assert "mask or no mask" in modelcard.write(folder)

@@ -104,6 +104,18 @@ def test_a_kernel_that_dies_is_named_as_such(pictures):
     assert "cell 3 (`import os, signal`)" in str(failure)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="kernels are forked")
+def test_a_kernel_that_dies_at_its_start_is_named_and_the_others_still_run(pictures, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert build(small(pictures), "import torch\nassert torch.get_num_threads() == 2") == []
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    failures = build(small(pictures), "x = 1", names=("01_data", "02_classifier"))
+    assert [str(failure) for failure in failures] == [
+        f"{name}: its kernel died; most often the machine ran out of memory"
+        for name in ("01_data", "02_classifier")
+    ]
+
+
 def test_a_cell_that_never_ends_is_named(pictures):
     (failure,) = build(small(pictures, cell_limit=3), "while True: pass")
     assert "cell 3 (`while True: pass`)" in str(failure)
@@ -143,6 +155,17 @@ def test_what_is_shown_belongs_to_one_data_set_and_profile(pictures):
         == []
     )
     assert [path.stem for path in (request.folder / "reports").glob("*.html")] == ["01_data"]
+
+
+def test_a_report_takes_the_place_of_no_notebook_but_its_own(pictures):
+    request, folder = small(pictures), pictures.parent / "notebooks"
+    path = write_notebook(folder / "01_data.ipynb", "print('source')")
+    with pytest.raises(UsageError, match="its own notebooks; choose another --out"):
+        report.build(small(pictures, out=folder.parent), source=folder)
+    assert "source" in path.read_text()
+    mine = write_notebook(request.folder / "notebooks" / "02_mine.ipynb", "print('mine')")
+    assert build(request, "print('first')") == []
+    assert "mine" in mine.read_text()
 
 
 def test_choosing_notebooks(tmp_path):

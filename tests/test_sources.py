@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from fmlib import cli
 from fmlib.config import REPO
 from fmlib.data import audit, pictures, sources
 from fmlib.errors import FmlibError, UsageError
@@ -406,3 +407,78 @@ def test_only_formats_of_photographs_are_opened(tmp_path):
             (tmp_path / f"x.{suffix}").write_bytes(b"8BPS\0\1" + bytes(200))
         with pytest.raises(pictures.UnreadableError, match="not an image file"):
             pictures.open_rgb(tmp_path / f"x.{suffix}")
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_the_next_time(tmp_path, monkeypatch):
+    root, read = both(tmp_path / "set"), pictures.read_bytes
+
+    def failing(path):
+        if path.name == "3.png":
+            raise pictures.UnreadableError("cannot be read: Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(pictures, "read_bytes", failing)
+    assert sources.read(root, copies=False, progress=False).unreadable.path.tolist() == ["WithMask/3.png"]
+    monkeypatch.setattr(pictures, "read_bytes", read)
+    assert len(sources.read(root, copies=False, progress=False)) == 12
+
+
+def test_files_that_each_class_numbers_by_itself_are_of_no_common_origin(tmp_path):
+    for number, name in enumerate(("WithMask", "WithoutMask")):
+        (tmp_path / name).mkdir()
+        for seed in range(6):
+            for copy in (0, 1):
+                file = f"{seed}_jpg.rf.{copy:032x}.png"
+                picture(1000 * number + 10 * seed + copy).save(tmp_path / name / file)
+    table = sources.load(str(tmp_path), progress=False).manifest
+    assert table.group.nunique() == 12 and (table.groupby("group").label.nunique() == 1).all()
+
+
+def test_class_folders_beside_those_that_are_read_are_listed(tmp_path):
+    both(tmp_path / "2020")
+    both(tmp_path / "2021")
+    data = sources.load(str(tmp_path), progress=False)
+    assert len(data) == 12 and data.unreadable.path.tolist() == ["2021"]
+    assert "put both into one" in data.unreadable.reason[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path,yaw\n7,1\n",
+        "path,origin,wear\nWithMask/0.png,x,proper\n",
+        "origin\nx\n",
+        "path,origin\n"
+        + "".join(f"With{out}Mask/{50 * bool(out) + n}.png,\n" for out in ("", "out") for n in range(6)),
+    ],
+    ids=["paths of numbers", "of one image", "no path", "no origin"],
+)
+def test_attributes_that_do_not_tell_of_every_image_are_not_used_and_listed(tmp_path, text):
+    root = both(tmp_path / "set")
+    (root / "attributes.csv").write_text(text)
+    data = sources.load(str(root), progress=False)
+    assert data.attributes == [] and data.manifest.group.nunique() == 12
+    assert data.unreadable.path.tolist() == ["attributes.csv"]
+    assert data.unreadable.reason[0].startswith("not used")
+
+
+def test_a_folder_called_like_a_known_set_is_not_taken_for_it(tmp_path):
+    data = sources.load(str(both(tmp_path / "face-mask-12k")), progress=False)
+    assert data.sheet["licence"] == "not stated"
+
+
+def test_places_that_are_none_are_told_in_one_sentence(tmp_path, capsys):
+    (tmp_path / "loop").symlink_to("loop")
+    for place in ("~nosuchuser/x", str(tmp_path / "loop")):
+        for command in (["audit", place], ["report", "--dataset", place], ["report", "--external", place]):
+            assert cli.main(command) == 2
+            err = capsys.readouterr().err
+            assert err.startswith("Error: ") and len(err.splitlines()) == 1 and place in err
+
+
+def test_a_published_side_of_one_class_is_refused_before_anything_runs(tmp_path, capsys):
+    both(tmp_path / "set", "Train", each=10)
+    fill(tmp_path / "set" / "Test" / "WithMask", range(900, 903))
+    assert cli.main(["report", "--dataset", str(tmp_path / "set"), "--out", str(tmp_path / "out")]) == 2
+    assert "the published test images hold none without mask" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

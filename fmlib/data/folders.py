@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fmlib.data import pictures
 from fmlib.errors import UsageError
+from fmlib.files import absolute
 
 CLASS_NAMES = {"withoutmask": 0, "withmask": 1}
 SPLIT_NAMES = {
@@ -23,6 +24,7 @@ CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 FOLLOW = "FMLIB_FOLLOW_LINKS"  # environment variable
 LINK = f"a link that leads out of the folder; it is followed with {FOLLOW}=1"
 STRANGER = "pictures in it are not read: class folders are called WithMask and WithoutMask"
+OTHER = "a folder of class folders beside the one that is read: name it by itself, or put both into one"
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
 
@@ -60,22 +62,26 @@ def find(folder: Path) -> Listing:
         UsageError: the folder is missing, is no folder, or is laid out in no known way.
     """
     folder = _existing(folder)
-    for root in [folder, *_children(folder)]:
+    children = _children(folder)
+    for root in [folder, *children]:
         places = list(_class_folders(root))
         if places:
-            return _list(root, places, folder)
+            listing = _list(root, places, folder)
+            others = [] if root == folder else [child for child in children if any(_class_folders(child))]
+            listing.problems += [(other.name, OTHER) for other in others if other != root]
+            return listing
     raise UsageError(f"no class folders in {str(folder)!r}: expected {LAYOUT}")
 
 
 def _existing(folder: Path) -> Path:
-    folder = Path(folder).expanduser()
+    folder = absolute(folder)
     if not folder.exists():
         raise UsageError(f"folder {str(folder)!r} does not exist")
     if not folder.is_dir():
         raise UsageError(f"{str(folder)!r} is a file; a data set is a folder laid out as {LAYOUT}")
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(f"folder {str(folder)!r} may not be read; check its permissions")
-    return folder.resolve()
+    return folder
 
 
 def _children(folder: Path) -> list[Path]:

@@ -46,12 +46,14 @@ def numbered_originals(manifest: pd.DataFrame, origins: pd.Series) -> pd.Series:
 def keys(manifest: pd.DataFrame) -> pd.Series:
     """Each picture's own key of origin: what its source or its name tells, otherwise its content.
 
-    A key depends on nothing but the picture itself, so that it stays when other pictures join the set.
+    A key depends on nothing but the picture itself, so that it stays when other pictures join the set. Names tell
+    within a class only: each class may number its files by itself.
     """
     if "origin" in manifest:
         return "origin:" + manifest["origin"].astype(str)
     origins = numbered_originals(manifest, manifest["path"].map(name_origin))
-    return ("name:" + origins).where(origins != "", "sha256:" + manifest["sha256"].str[:16])
+    kinds = manifest["label"].map({0: "unmasked name:", 1: "name:"})
+    return (kinds + origins).where(origins != "", "sha256:" + manifest["sha256"].str[:16])
 
 
 def twins(manifest: pd.DataFrame) -> np.ndarray:

@@ -30,7 +30,7 @@ UNREAD = {"width": 0, "height": 0, "sha256": "", "phash": 0, "contrast": 0.0}
 
 
 def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Look into every listed file, reusing what is remembered of unchanged ones.
+    """Look into every listed file, reusing what is remembered of unchanged ones that could be read.
 
     Returns:
         The readable pictures (path, label, split, width, height, bytes, sha256, phash, contrast), sorted by
@@ -40,7 +40,8 @@ def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.Data
     remembered = memory.recall(store, STORED)
     if remembered is None:
         remembered = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in STORED.items()})
-    known = {(row.path, row.size, row.mtime_ns): row for row in remembered.itertuples(index=False)}
+    sound = remembered[remembered.reason == ""]  # what could not be read may be readable by now
+    known = {(row.path, row.size, row.mtime_ns): row for row in sound.itertuples(index=False)}
     fresh = [file for file in listing.files if (file.path, file.size, file.mtime_ns) not in known]
     rows = pd.DataFrame(
         [known[key] for file in listing.files if (key := (file.path, file.size, file.mtime_ns)) in known],
@@ -49,8 +50,9 @@ def read(listing: Listing, progress: bool = True) -> tuple[pd.DataFrame, pd.Data
     if fresh:
         new = _look(listing.root, fresh, progress)
         rows = pd.concat([rows, new]) if len(rows) else new
-    if fresh or len(rows) != len(remembered):
-        memory.remember(store, rows)
+    readable = rows[rows.reason == ""]
+    if len(readable) != len(remembered) or readable.path.isin([file.path for file in fresh]).any():
+        memory.remember(store, readable)
     return _tables(listing, rows.astype(STORED))
 
 

@@ -18,9 +18,11 @@ from fmlib import text
 from fmlib.config import CLASSES, REPO, home
 from fmlib.data import archives, folders, groups, manifest, pictures, relatives, splits
 from fmlib.errors import FmlibError, UsageError
+from fmlib.files import absolute
 from fmlib.fingerprints import code_version
 
 DATA = Path(__file__).parent
+ATTRIBUTES = "attributes.csv"  # what a source knows of its images
 NAMED = ("synthetic", "face-mask-12k")
 SYNTHETIC_IMAGES = 2000
 VARIABLE = "FMLIB_FACE_MASK_12K"
@@ -82,9 +84,11 @@ def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bo
         raise UsageError(f"images must be at least 1, not {images}")
     if dataset == "synthetic":
         count = images or SYNTHETIC_IMAGES
-        return _checked(_read("synthetic", _synthetic(count, seed, progress), progress))
+        return _checked(
+            _read("synthetic", _synthetic(count, seed, progress), progress, sheet=SHEETS[dataset])
+        )
     name, folder = _place(dataset)
-    return _checked(_sampled(_read(name, folder, progress), images, seed))
+    return _checked(_sampled(_read(name, folder, progress, sheet=SHEETS.get(dataset)), images, seed))
 
 
 def external(path: str | Path, progress: bool = True) -> Dataset:
@@ -100,7 +104,7 @@ def read(folder: Path, *, copies: bool = True, progress: bool = True) -> Dataset
 def _place(dataset: str) -> tuple[str, Path]:
     if dataset == "face-mask-12k":
         return dataset, _face_mask_12k()
-    folder = Path(dataset).expanduser()
+    folder = absolute(dataset or ".")
     if not dataset or (not folder.exists() and os.sep not in dataset):
         raise UsageError(f"unknown data set {dataset!r}: neither a folder nor one of {', '.join(NAMED)}")
     return _opened(folder)
@@ -108,24 +112,28 @@ def _place(dataset: str) -> tuple[str, Path]:
 
 def _opened(place: Path) -> tuple[str, Path]:
     """Name (fit to be shown anywhere) and folder of what a user names; an archive is unpacked first."""
-    place = place.expanduser().resolve()
+    place = absolute(place)
     if archives.is_archive(place):
         return text.name(place.name.split(".")[0] or place.name), archives.unpacked(place)
     return text.name(place.name), place
 
 
-def _read(name: str, folder: Path, progress: bool, copies: bool = True) -> Dataset:
+def _read(name: str, folder: Path, progress: bool, copies: bool = True, sheet: dict | None = None) -> Dataset:
     listing = folders.find(folder)
     table, unreadable = manifest.read(listing, progress)
     if table.empty:
         raise UsageError(f"no readable image in {str(folder)!r}{_listed(unreadable)}")
-    table, attributes = _with_attributes(table, listing.root)
+    table, attributes, reason = _with_attributes(table, listing.root)
+    if reason:
+        unreadable = pd.concat(
+            [unreadable, pd.DataFrame({"path": [ATTRIBUTES], "reason": [reason]})], ignore_index=True
+        )
     table["key"] = groups.keys(table)
     pairs = groups.twins(table)
     if copies and "origin" not in table:  # a source that tells the origin of each image needs no search
         pairs = np.concatenate([pairs, relatives.find(listing.root, table, progress)])
     table["group"] = groups.join(table["key"], pairs)
-    sheet = {"name": name} | SHEETS.get(name, {"source": str(listing.root), "licence": "not stated"})
+    sheet = {"name": name} | (sheet or {"source": str(listing.root), "licence": "not stated"})
     return Dataset(name, listing.root, table, unreadable, _fingerprint(table), sheet, attributes)
 
 
@@ -134,19 +142,24 @@ def _listed(unreadable: pd.DataFrame) -> str:
     return "".join(f"; {row.path}: {row.reason}" for row in unreadable.head(3).itertuples())
 
 
-def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Join `attributes.csv` (path, ...) where the source wrote one."""
-    path = root / "attributes.csv"
+def _with_attributes(table: pd.DataFrame, root: Path) -> tuple[pd.DataFrame, list[str], str]:
+    """Join `attributes.csv` (path, ...) where the source wrote one; the names joined, or why there are none."""
+    path = root / ATTRIBUTES
     if not os.path.isfile(path) or folders.outside(path, root):
-        return table, []
+        return table, [], ""
     try:
-        known = pd.read_csv(path, keep_default_na=False)
-    except (OSError, ValueError):
-        return table, []
+        known = pd.read_csv(path, keep_default_na=False, dtype={"path": str, "origin": str})
+    except (OSError, ValueError) as error:
+        return table, [], f"not used: {error}"
     names = [name for name in known.columns if name not in table.columns]
     if "path" not in known.columns or not names:
-        return table, []
-    return table.merge(known[["path", *names]].drop_duplicates("path"), on="path", how="left"), names
+        return table, [], "not used: it has no column path, or none beside it"
+    known = known[["path", *names]].drop_duplicates("path")
+    if "origin" in names:
+        known = known[known["origin"] != ""]
+    if not table["path"].isin(known["path"]).all():
+        return table, [], "not used: it does not tell of every image here, or not every origin"
+    return table.merge(known, on="path", how="left"), names, ""
 
 
 def _fingerprint(table: pd.DataFrame) -> str:
@@ -215,9 +228,9 @@ def _face_mask_12k() -> Path:
     """An existing copy of FaceMask 12K, or one freshly downloaded from Kaggle into `data/`."""
     given = os.environ.get(VARIABLE)
     if given:
-        if not Path(given).expanduser().is_dir():
+        if not absolute(given).is_dir():
             raise UsageError(f"{VARIABLE} names {given!r}, which is no folder")
-        return Path(given)
+        return absolute(given)
     folder = REPO / "data" / "face-mask-12k"
     return folder if folder.is_dir() else _download(folder)
 

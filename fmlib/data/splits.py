@@ -133,10 +133,18 @@ def _at_least_one(manifest: pd.DataFrame, sides: pd.Series, number: pd.Series, s
 def _check(manifest: pd.DataFrame, sides: pd.Series) -> None:
     for side in SIDES:
         for label, name in enumerate(CLASSES):
-            if not ((sides == side) & (manifest["label"] == label)).any():
+            mine = manifest["label"] == label
+            if (sides[mine] == side).any():
+                continue
+            published = manifest["split"] == side
+            if published.any() and not (published & mine).any():
                 raise UsageError(
-                    f"no image {name} is left for {side}: each class needs images of at least three origins"
+                    f"the published {side} images hold none {name}; both classes are needed there, "
+                    "or class folders alone"
                 )
+            raise UsageError(
+                f"no image {name} is left for {side}: each class needs images of at least three origins"
+            )
 
 
 def _first_groups(part: pd.DataFrame, target: float, seed: int) -> np.ndarray:
