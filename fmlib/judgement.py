@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from fmlib import comparison, metrics
+from fmlib.data.sources import Dataset
 from fmlib.figures.style import counted, label, with_interval
 from fmlib.text import name
 
@@ -180,8 +181,16 @@ def more_often(part: pd.DataFrame) -> np.ndarray:
     return comparison.holm(stats.hypergeom.sf(hits, whole.n, whole.errors.round(), part.n))
 
 
-def external_sentence(summary: pd.DataFrame) -> str:
-    """How the model that does best on the test images does on photographs of another origin."""
+def known_images(data: Dataset, external: dict[str, Dataset]) -> dict[str, int]:
+    """Return, by view, how many images of each external set are images of the data set as well, byte for byte."""
+    return {
+        f"external:{name}": int(other.manifest["sha256"].isin(data.manifest["sha256"]).sum())
+        for name, other in external.items()
+    }
+
+
+def external_sentence(summary: pd.DataFrame, known: dict[str, int]) -> str:
+    """How the model that does best on the test images does on other sets; `known`: as of `known_images`."""
     part = summary[summary["split"] == "grouped"]
     values = part.pivot_table(index=["model", "view"], columns="metric", values="value", sort=False)
     tests = values.xs("test", level="view").balanced_accuracy
@@ -194,7 +203,11 @@ def external_sentence(summary: pd.DataFrame) -> str:
         + (" (one class only: no AUC)" if np.isnan(row.get("auc", np.nan)) else f" (AUC {row.auc:.3f})")
         for view, row in rows
     ]
-    return f"{label(best)}, with a balanced accuracy of {tests[best]:.3f} on the test images, has {_listed(said)}."
+    sentence = f"{label(best)}, with a balanced accuracy of {tests[best]:.3f} on the test images, has {_listed(said)}."
+    same = [f"{count} images of {label(view)}" for view, count in known.items() if count]
+    if not same:
+        return sentence
+    return f"{sentence} But {_listed(same)} are images of the data set as well, byte for byte."
 
 
 def _views(table: pd.DataFrame) -> list[str]:

@@ -26,9 +26,10 @@ def scores(
 ) -> pd.DataFrame:
     """Score predictions, each score with its 95% interval.
 
-    Accuracy, precision and recall have Wilson intervals; the others percentile intervals of a bootstrap over
-    groups, NaN where a class has too few of them (`bootstrap.enough`). A perfect score, which no resample can lower,
-    gets a closed-form lower end instead, and one of 0 an upper one.
+    Accuracy, precision and recall have Wilson intervals over the effective number of images (`effective`); the
+    others percentile intervals of a bootstrap over groups, NaN where a class has too few of them
+    (`bootstrap.enough`). A perfect score, which no resample can lower, gets a closed-form lower end instead, and one
+    of 0 an upper one.
 
     Args:
         labels: 0 or 1 (N).
@@ -51,12 +52,25 @@ def scores(
     n, drawn = len(labels), {}
     if enough(labels, groups):
         drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options)
+    parts = {"accuracy": labels >= 0, "precision": probabilities >= threshold}
+    parts |= {"recall": labels == 1, "negatives": labels == 0}
+    sizes = {name: effective(groups[part]) for name, part in parts.items()}
     asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
     rows = [
-        (name, value[name], *_interval(name, value, drawn, labels), _measured_on(name, value, n))
+        (name, value[name], *_interval(name, value, drawn, sizes), _measured_on(name, value, n))
         for name in asked
     ]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def effective(groups) -> float:
+    """The number of images that tell as much as these do, if images of one group are all right or all wrong alike.
+
+    n / (1 + the design effect's excess) for clusters of unequal sizes with a correlation of one (Kish 1965): the
+    number of images where each is a group of its own, of groups where all have one size. It errs on the safe side.
+    """
+    counts = np.unique(np.asarray(groups), return_counts=True)[1].astype(float)
+    return float(counts.sum() ** 2 / (counts**2).sum()) if len(counts) else 0.0
 
 
 def wilson(hits: float, n: float) -> tuple[float, float]:
@@ -80,16 +94,21 @@ def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.
 
     Args:
         predictions: columns label, probability, `by`, and seed where several trainings judge the same images;
-            their errors are averaged, since n images judged twice are not 2n images.
+            their errors are averaged, since n images judged twice are not 2n images; group where images share origins.
 
     Returns:
-        DataFrame with columns value, n, errors, rate, low, high (95% Wilson interval).
+        DataFrame with columns value, n, errors, rate, low, high (95% Wilson interval, over the
+        `effective` number of images).
     """
     repeats = predictions.seed.nunique() if "seed" in predictions else 1
     wrong = (predictions.probability >= threshold) != (predictions.label == 1)
     table = wrong.groupby(predictions[by], sort=True, observed=True).agg(["size", "sum"]) / max(1, repeats)
+    sizes = table["size"]
+    if "group" in predictions:
+        sizes = predictions["group"].groupby(predictions[by], sort=True, observed=True).agg(effective)
     rows = [
-        (str(key), int(n), errors, errors / n, *wilson(errors, n)) for key, n, errors in table.itertuples()
+        (str(key), int(n), errors, errors / n, *wilson(errors / n * sizes[key], sizes[key]))
+        for key, n, errors in table.itertuples()
     ]
     return pd.DataFrame(rows, columns=["value", "n", "errors", "rate", "low", "high"])
 
@@ -125,22 +144,21 @@ def _measured_on(name: str, value: dict[str, float], n: int) -> int:
 
 
 def _interval(
-    name: str, value: dict[str, float], drawn: dict[str, np.ndarray], labels: np.ndarray
+    name: str, value: dict[str, float], drawn: dict[str, np.ndarray], sizes: dict[str, float]
 ) -> tuple[float, float]:
-    """The 95% interval of one score."""
+    """The 95% interval of one score; `sizes`: the effective numbers of images by what is measured on them."""
     if np.isnan(value[name]) or name in COUNTS:
         return np.nan, np.nan
     if name in RATES:
-        n = _measured_on(name, value, len(labels))
-        return wilson(value[name] * n, n)
+        return wilson(value[name] * sizes[name], sizes[name])
     if name != "ece" and value[name] in (0, 1):
-        return _closed(name, value, int((labels == 1).sum()), int((labels == 0).sum()))
+        return _closed(name, value, sizes["recall"], sizes["negatives"])
     if not drawn:
         return np.nan, np.nan
     return _centred(value[name], drawn[name]) if name == "ece" else interval(drawn[name])
 
 
-def _closed(name: str, value: dict[str, float], positives: int, negatives: int) -> tuple[float, float]:
+def _closed(name: str, value: dict[str, float], positives: float, negatives: float) -> tuple[float, float]:
     """The interval of a score of 1 or 0, where every resample scores the same.
 
     An F1 of 0 has the upper end that its overlap, of which there is none in fp + fn images, has by Wilson's interval.
@@ -160,7 +178,7 @@ def _centred(value: float, drawn: np.ndarray) -> tuple[float, float]:
     return float(max(0.0, min(low, value))), float(min(1.0, max(high, value)))
 
 
-def _below_perfect(name: str, positives: int, negatives: int) -> float:
+def _below_perfect(name: str, positives: float, negatives: float) -> float:
     """The lower end of a score of 1, where every resample scores 1 as well.
 
     F1 from the Wilson interval of F1/(2-F1), which is the rate tp/(tp+fp+fn); balanced accuracy from the two
@@ -176,7 +194,7 @@ def _below_perfect(name: str, positives: int, negatives: int) -> float:
     return _auc_below_perfect(positives, positives if name == "average_precision" else negatives)
 
 
-def _auc_below_perfect(m: int, n: int) -> float:
+def _auc_below_perfect(m: float, n: float) -> float:
     """The AUC of m and n images that lies 1.96 of its standard errors (Hanley and McNeil 1982) below 1."""
 
     def excess(auc: float) -> float:

@@ -1,6 +1,7 @@
 """Scores against scikit-learn, SciPy and hand calculations; calibration and comparisons by their properties."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -180,6 +181,36 @@ def test_the_reach_of_a_mean_equals_scipy(n):
     )
 
 
+def test_rates_of_copies_have_the_interval_of_their_originals():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 40)
+    right = rng.random(80) < 0.9
+    probabilities = np.where(right == (labels == 1), 0.9, 0.1)
+    once = metrics.scores(labels, probabilities).set_index("metric")
+    groups = np.repeat(np.arange(80), 3)
+    copies = metrics.scores(np.repeat(labels, 3), np.repeat(probabilities, 3), groups).set_index("metric")
+    for name in metrics.RATES:
+        assert copies.loc[name, ["value", "low", "high"]].tolist() == pytest.approx(
+            once.loc[name, ["value", "low", "high"]].tolist()
+        )
+    assert metrics.effective(list("aaab")) == 1.6 and metrics.effective([]) == 0
+    table = pd.DataFrame(
+        {"label": np.repeat(labels, 3), "probability": np.repeat(probabilities, 3), "kind": "a"}
+    )
+    ends = metrics.breakdown(table.assign(group=groups), "kind")[["low", "high"]].iloc[0]
+    assert ends.tolist() == pytest.approx(metrics.wilson((~right).sum(), 80))
+
+
+def test_a_perfect_score_of_copies_is_that_of_their_originals():
+    labels = np.repeat([0, 1], 20)
+    once = metrics.scores(labels, labels.astype(float)).set_index("metric")
+    copies = metrics.scores(
+        np.repeat(labels, 4), np.repeat(labels, 4).astype(float), np.repeat(np.arange(40), 4)
+    )
+    for name in ("balanced_accuracy", "f1", "auc", "average_precision", "accuracy"):
+        assert copies.set_index("metric").low[name] == pytest.approx(once.low[name])
+
+
 def test_breakdown_counts_images_once_however_often_they_are_judged():
     once = pd.DataFrame(
         {"label": [1, 1, 0, 0], "probability": [0.9, 0.1, 0.2, 0.3], "kind": list("aabb"), "seed": 0}
@@ -337,8 +368,20 @@ def test_external_sentence_says_where_auc_is_not_defined():
         ("external:street", "balanced_accuracy", 0.7),
     ]
     table = pd.DataFrame(rows, columns=["view", "metric", "value"]).assign(model="resnet18", split="grouped")
-    assert judgement.external_sentence(table).endswith("has 0.700 on street (one class only: no AUC).")
-    assert "No pictures" in judgement.external_sentence(table.query("view == 'test'"))
+    assert judgement.external_sentence(table, {}).endswith("has 0.700 on street (one class only: no AUC).")
+    assert "No pictures" in judgement.external_sentence(table.query("view == 'test'"), {})
+
+
+def test_external_sentence_names_images_of_the_data_set_itself(tiny):
+    halves = [replace(tiny, manifest=tiny.manifest[start::2]) for start in (0, 1)]
+    known = judgement.known_images(halves[0], {"street": tiny, "none": halves[1]})
+    assert known == {"external:street": 60, "external:none": 0}
+    rows = [("test", 0.8), ("external:street", 0.7), ("external:none", 0.7)]
+    table = pd.DataFrame(rows, columns=["view", "value"]).assign(
+        metric="balanced_accuracy", model="resnet18", split="grouped"
+    )
+    said = judgement.external_sentence(table, known)
+    assert said.endswith("But 60 images of street are images of the data set as well, byte for byte.")
 
 
 def test_leak_is_the_paired_difference_between_splits():
