@@ -6,7 +6,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from fmlib.bootstrap import bin_of, interval, statistics
-from fmlib.metrics import checked, wilson
+from fmlib.intervals import wilson
+from fmlib.metrics import checked
 
 
 def ece(labels, probabilities, bins: int = 15) -> float:

@@ -9,7 +9,8 @@ from scipy import stats
 
 from fmlib.bootstrap import bootstrap, enough, interval, statistics
 from fmlib.errors import UsageError
-from fmlib.metrics import SCORES, checked, t_reach
+from fmlib.intervals import t_reach
+from fmlib.metrics import SCORES, checked
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fmlib import calibration, metrics, tables
 from fmlib.data import splits
+from fmlib.intervals import t_reach
 
 KEYS = ["model", "split", "seed", "run", "view"]
 ATTRIBUTES = ("wear", "mask_kind", "skin_tone", "yaw", "occluder")
@@ -82,7 +83,7 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     by = table.groupby(["model", "split", "view", "metric"], sort=False)
     mean = by[["value", "low", "high", "n"]].mean(skipna=False)
     seeds, spread = by.size(), by["value"].std().fillna(0)
-    error = metrics.t_reach(spread, seeds)
+    error = t_reach(spread, seeds)
     low = mean.value - np.hypot(mean.value - mean.low, error)
     high = mean.value + np.hypot(mean.high - mean.value, error)
     bounded = ~mean.index.get_level_values("metric").isin([*metrics.COUNTS, "temperature"])

@@ -135,7 +135,7 @@ def check_store() -> None:
 
 
 def forget_others(folder: Path, context: str) -> None:
-    """Remove what an earlier report on other images, or in another profile, left in this folder."""
+    """Remove what an earlier report on other images, in another profile or by other code left in this folder."""
     for path in sorted((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         if _context(read(path)) not in (None, context):
             path.unlink()

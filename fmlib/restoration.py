@@ -14,7 +14,7 @@ from fmlib.bootstrap import interval
 from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
 from fmlib.figures.style import label
-from fmlib.metrics import wilson
+from fmlib.intervals import wilson
 from fmlib.runs import Run
 from fmlib.stage import Stage
 

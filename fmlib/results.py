@@ -11,7 +11,7 @@ from filelock import FileLock
 from fmlib.config import STAGES, home
 from fmlib.errors import UsageError
 from fmlib.files import write_text
-from fmlib.fingerprints import digest
+from fmlib.fingerprints import code_version, digest, measuring_code
 
 FIELDS = (
     *("stage", "model", "optimizer", "activation", "augmentation", "train_size", "split", "view"),
@@ -38,8 +38,9 @@ def _plain(value: object) -> object:
 
 
 def context(fingerprint: str, profile: str, seed: int, external: dict[str, str]) -> str:
-    """Return the name of the folder that holds the results of one report: its data, profile, seed, externals."""
-    return digest({"data": fingerprint, "profile": profile, "seed": seed, "external": external})
+    """Return the name of the folder that holds the results of one report: its data, profile, seed, externals, code."""
+    of = {"data": fingerprint, "profile": profile, "seed": seed, "external": external}
+    return digest(of | {"code": code_version(measuring_code())})
 
 
 def store(context: str, stage: str, rows: list[dict]) -> None:

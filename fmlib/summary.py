@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from fmlib.figures.style import label
-from fmlib.metrics import t_reach
+from fmlib.intervals import t_reach
 
 STAGES = ("metrics", "classifier")  # where the comparison of architectures is looked for, in this order
 

@@ -157,14 +157,6 @@ def test_shortcut_scores_find_a_width_that_tells_and_noise_that_does_not():
     assert shortcuts.scores(features, labels, np.arange(5), np.arange(400, 600)).empty
 
 
-def test_wilson_interval_equals_that_of_scipy():
-    from scipy.stats import binomtest
-
-    for hits, count in [(0, 10), (7, 10), (952, 992), (10, 10)]:
-        expected = binomtest(hits, count).proportion_ci(method="wilson")
-        assert shortcuts.wilson(hits, count) == pytest.approx((expected.low, expected.high), abs=1e-6)
-
-
 def test_smeared_border_is_seen(faces):
     inner = np.asarray(faces[0])[12:-12, 12:-12]
     smeared = shortcuts.pixel_features(np.pad(inner, ((12, 12), (12, 12), (0, 0)), mode="edge"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, sem, t, ttest_rel
 from sklearn import metrics as oracle
 
-from fmlib import calibration, comparison, evaluation, judgement, metrics
+from fmlib import calibration, comparison, evaluation, intervals, judgement, metrics
 from fmlib.bootstrap import bootstrap, resamples, statistics
 from fmlib.errors import FmlibError, UsageError
 
@@ -95,7 +95,7 @@ def test_no_images_have_no_scores():
 @pytest.mark.parametrize(("hits", "n"), [(0, 5), (3, 3), (7, 20), (990, 1000)])
 def test_wilson_equals_scipy(hits, n):
     wanted = binomtest(hits, n).proportion_ci(method="wilson")
-    assert metrics.wilson(hits, n) == pytest.approx((wanted.low, wanted.high))
+    assert intervals.wilson(hits, n) == pytest.approx((wanted.low, wanted.high))
 
 
 def test_rates_carry_wilson_intervals_on_their_own_denominators():
@@ -175,8 +175,8 @@ def test_bad_input_is_named(labels, probabilities, error):
 def test_the_reach_of_a_mean_equals_scipy(n):
     values = np.random.default_rng(n).normal(size=n)
     low, high = t.interval(0.95, n - 1, values.mean(), sem(values))
-    assert metrics.t_reach(values.std(ddof=1), n) == pytest.approx((high - low) / 2)
-    assert metrics.t_reach(np.array([0.0, 1.0]), np.array([1, n])) == pytest.approx(
+    assert intervals.t_reach(values.std(ddof=1), n) == pytest.approx((high - low) / 2)
+    assert intervals.t_reach(np.array([0.0, 1.0]), np.array([1, n])) == pytest.approx(
         [0, t.ppf(0.975, n - 1) / np.sqrt(n)]
     )
 
@@ -193,12 +193,12 @@ def test_rates_of_copies_have_the_interval_of_their_originals():
         assert copies.loc[name, ["value", "low", "high"]].tolist() == pytest.approx(
             once.loc[name, ["value", "low", "high"]].tolist()
         )
-    assert metrics.effective(list("aaab")) == 1.6 and metrics.effective([]) == 0
+    assert intervals.effective(list("aaab")) == 1.6 and intervals.effective([]) == 0
     table = pd.DataFrame(
         {"label": np.repeat(labels, 3), "probability": np.repeat(probabilities, 3), "kind": "a"}
     )
     ends = metrics.breakdown(table.assign(group=groups), "kind")[["low", "high"]].iloc[0]
-    assert ends.tolist() == pytest.approx(metrics.wilson((~right).sum(), 80))
+    assert ends.tolist() == pytest.approx(intervals.wilson((~right).sum(), 80))
 
 
 def test_a_perfect_score_of_copies_is_that_of_their_originals():

@@ -12,6 +12,7 @@ from PIL import Image
 from fmlib.data import memory, splits
 from fmlib.data.sources import Dataset
 from fmlib.fingerprints import code_version, digest
+from fmlib.intervals import wilson
 from fmlib.progress import tqdm
 
 SHORTCUTS = {  # name -> columns of the features that it may use
@@ -173,16 +174,6 @@ def _score(values: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.n
     model.fit(values[train], labels[train])
     right = int((model.predict(values[test]) == labels[test]).sum())
     return (right / len(test), *wilson(right, len(test)))
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927)."""
-    if not count:
-        return 0.0, 1.0
-    z, share = 1.959964, hits / count
-    middle = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
 
 
 def strong(table: pd.DataFrame) -> pd.DataFrame:
