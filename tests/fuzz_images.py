@@ -230,7 +230,7 @@ def untrained_run(folder: Path, side: int = 32) -> Path:
     """The folder of a classifier run that was never trained: enough to judge pictures with."""
     from safetensors.torch import save_model
 
-    from fmlib import models
+    from fmlib import models, store
 
     folder.mkdir(parents=True)
     config = {"model": "resnet18", "activation": None, "side": side, "pretrained": False}
@@ -239,6 +239,7 @@ def untrained_run(folder: Path, side: int = 32) -> Path:
         "path,group,split,label,logit\na,a,validation,1,1\nb,b,validation,0,-1\n"
     )
     save_model(models.build("resnet18", None, side), str(folder / "weights.safetensors"))
+    store.write_json(folder / store.RECORD, {"files": store.hashes(folder)})
     return folder
 
 
