@@ -280,6 +280,12 @@ def test_without_results_the_index_says_so(tmp_path):
     assert "no classifier scored" in (tmp_path / "index.html").read_text()
 
 
+@pytest.mark.parametrize(("profile", "trial"), [("smoke", True), ("quick", False)])
+def test_the_index_of_a_trial_run_says_that_it_is_one(tmp_path, profile, trial):
+    site.render(tmp_path, facts() | {"profile": profile}, {})
+    assert ("hardly begun to learn" in (tmp_path / "index.html").read_text()) == trial
+
+
 def test_a_value_is_marked_only_where_no_other_interval_reaches_it():
     clear = summary.summarise([scored("resnet18", 0.95), scored("alexnet", 0.90)])["tables"][0]
     assert [line["cells"][0]["best"] for line in clear["lines"]] == [True, False]
