@@ -48,18 +48,23 @@ def scores(
     groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     options = {"threshold": threshold, "bins": bins, "only": only}
     value = _values(labels, probabilities, **options)
-    n, drawn = len(labels), {}
+    drawn = {}
     if enough(labels, groups):
         drawn = bootstrap(labels, probabilities, groups, resamples, seed, **options)
-    parts = {"accuracy": labels >= 0, "precision": probabilities >= threshold}
-    parts |= {"recall": labels == 1, "negatives": labels == 0}
-    sizes = {name: effective(groups[part]) for name, part in parts.items()}
+    sizes = _sizes(labels == 1, probabilities >= threshold, groups)
     asked = [name for name in (*SCORES, *COUNTS) if name in value and only in (None, name)]
     rows = [
-        (name, value[name], *_interval(name, value, drawn, sizes), _measured_on(name, value, n))
+        (name, value[name], *_interval(name, value, drawn, sizes), _measured_on(name, value, len(labels)))
         for name in asked
     ]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def _sizes(positive: np.ndarray, called: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """Effective numbers of images: those that each rate is measured on, the negatives, and the errors (bool N each)."""
+    parts = {"accuracy": slice(None), "precision": called, "recall": positive}
+    parts |= {"negatives": ~positive, "errors": called != positive}
+    return {name: effective(groups[part]) for name, part in parts.items()}
 
 
 def breakdown(predictions: pd.DataFrame, by: str, threshold: float = 0.5) -> pd.DataFrame:
@@ -125,22 +130,23 @@ def _interval(
     if name in RATES:
         return wilson(value[name] * sizes[name], sizes[name])
     if name != "ece" and value[name] in (0, 1):
-        return _closed(name, value, sizes["recall"], sizes["negatives"])
+        return _closed(name, value[name], sizes)
     if not drawn:
         return np.nan, np.nan
     return _centred(value[name], drawn[name]) if name == "ece" else interval(drawn[name])
 
 
-def _closed(name: str, value: dict[str, float], positives: float, negatives: float) -> tuple[float, float]:
+def _closed(name: str, value: float, sizes: dict[str, float]) -> tuple[float, float]:
     """The interval of a score of 1 or 0, where every resample scores the same.
 
     An F1 of 0 has the upper end that its overlap, of which there is none in fp + fn images, has by Wilson's interval.
     Calling each image the opposite turns a balanced accuracy or an AUC of 0 into one of 1, whose interval is mirrored.
     """
-    if value[name] == 1:
+    positives, negatives = sizes["recall"], sizes["negatives"]
+    if value == 1:
         return _below_perfect(name, positives, negatives), 1.0
     if name == "f1":
-        overlap = wilson(0, value["fp"] + value["fn"])[1]
+        overlap = wilson(0, sizes["errors"])[1]
         return 0.0, 2 * overlap / (1 + overlap)
     return 0.0, 1 - _below_perfect(name, positives, negatives)
 

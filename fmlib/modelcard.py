@@ -1,6 +1,5 @@
 """What someone who is handed a classifier should know about it, in Markdown."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ The probability is calibrated on validation images.
 
 def write(folder: Path) -> str:
     """Return the card of the classifier run stored in `folder`: what it is, how it was trained, what it scored."""
-    config, provenance = (_read(folder / name) for name in ("config.json", "provenance.json"))
+    config, provenance = (store.read_json(folder / name) for name in ("config.json", "provenance.json"))
     known = store.read_table(folder / "predictions.csv")
     facts = "\n".join(f"* {name}: {value}" for name, value in _facts(folder, config, provenance).items())
     use = USE.format(told=_told(provenance))
@@ -78,7 +77,3 @@ def _with_interval(row: NamedTuple) -> str:
     if pd.isna(row.value):
         return "not defined | –"
     return f"{row.value:.4f} | " + (TOO_FEW if pd.isna(row.low) else f"{row.low:.4f} to {row.high:.4f}")
-
-
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))

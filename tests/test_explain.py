@@ -72,9 +72,8 @@ def package_maps(
 ) -> np.ndarray:
     """Maps N H W of the untouched package, of a class for each image, on a copy of the model (its hooks stay)."""
     names = {id(module): name for name, module in model.named_modules()}
-    model = (
-        copy.deepcopy(model).eval().requires_grad_(False)
-    )  # maps need no gradient of weights, which takes long
+    # maps need no gradient of weights, which takes long
+    model = copy.deepcopy(model).eval().requires_grad_(False)
     make = {"gradcam": gradcam.GradCAM, "gradcam++": gradcam.GradCAMpp}[method]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

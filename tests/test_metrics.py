@@ -211,6 +211,14 @@ def test_a_perfect_score_of_copies_is_that_of_their_originals():
         assert copies.set_index("metric").low[name] == pytest.approx(once.low[name])
 
 
+def test_a_score_of_nothing_of_copies_is_that_of_their_originals():
+    labels, groups = np.repeat([0, 1], 20), np.repeat(np.arange(40), 4)
+    once = metrics.scores(labels, 1.0 - labels).set_index("metric")
+    copies = metrics.scores(np.repeat(labels, 4), 1.0 - np.repeat(labels, 4), groups).set_index("metric")
+    for name in ("balanced_accuracy", "f1", "auc", "accuracy"):
+        assert copies.value[name] == 0 and copies.high[name] == pytest.approx(once.high[name])
+
+
 def test_breakdown_counts_images_once_however_often_they_are_judged():
     once = pd.DataFrame(
         {"label": [1, 1, 0, 0], "probability": [0.9, 0.1, 0.2, 0.3], "kind": list("aabb"), "seed": 0}

@@ -62,15 +62,13 @@ def find(folder: Path) -> Listing:
         UsageError: the folder is missing, is no folder, or is laid out in no known way.
     """
     folder = _existing(folder)
-    children = _children(folder)
-    for root in [folder, *children]:
-        places = list(_class_folders(root))
-        if places:
-            listing = _list(root, places, folder)
-            others = [] if root == folder else [child for child in children if any(_class_folders(child))]
-            listing.problems += [(other.name, OTHER) for other in others if other != root]
-            return listing
-    raise UsageError(f"no class folders in {str(folder)!r}: expected {LAYOUT}")
+    candidates = [folder] if any(_class_folders(folder)) else _children(folder)
+    roots = [root for root in candidates if any(_class_folders(root))]
+    if not roots:
+        raise UsageError(f"no class folders in {str(folder)!r}: expected {LAYOUT}")
+    listing = _list(roots[0], list(_class_folders(roots[0])), folder)
+    listing.problems += [(other.name, OTHER) for other in roots[1:]]
+    return listing
 
 
 def _existing(folder: Path) -> Path:

@@ -104,7 +104,7 @@ def read(folder: Path, *, copies: bool = True, progress: bool = True) -> Dataset
 def _place(dataset: str) -> tuple[str, Path]:
     if dataset == "face-mask-12k":
         return dataset, _face_mask_12k()
-    folder = absolute(dataset or ".")
+    folder = absolute(dataset)
     if not dataset or (not folder.exists() and os.sep not in dataset):
         raise UsageError(f"unknown data set {dataset!r}: neither a folder nor one of {', '.join(NAMED)}")
     return _opened(folder)
