@@ -14,7 +14,7 @@ from fmlib.errors import known
 from fmlib.pixels import as_float, by_opencv, mean_colours, recoloured, resampled
 
 GREY = (0.299, 0.587, 0.114)  # shares of red, green and blue in brightness (ITU-R BT.601)
-SURROUNDS = ("mirrored", "other", "plain")  # what may fill the frame around a picture that was made smaller
+TILES = 4  # pieces in a row, of an image in disorder
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Recipe:
     stretch: float = 0.0  # width against height varies by this much
     light: float = 0.0  # brightness and contrast vary by this much
     colour: float = 0.0  # red, green and blue each vary by this much, saturation from none to double
+    grey: float = 0.0  # share of images that lose all colour
     coarse: float = 0.0  # share of images that lose detail: to a half or a third of their resolution
     far: float = 0.0  # share of images that become a small part of a larger picture
     farthest: float = 1.0  # the smallest scale of those
@@ -63,9 +64,10 @@ RECIPES = {
         stretch=0.15,
         light=0.35,
         colour=0.12,
+        grey=0.12,
         coarse=0.35,
-        far=0.4,
-        farthest=0.35,
+        far=0.5,
+        farthest=0.3,
         noise=0.05,
     ),
 }
@@ -107,25 +109,47 @@ def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> 
     moved = resampled(images, theta)
     if not recipe.far:
         return moved
-    kind = torch.randint(len(SURROUNDS), (len(images),), generator=generator)
-    bare = torch.nonzero(kind != SURROUNDS.index("mirrored"))[:, 0]  # the others keep their mirror images
-    if not len(bare):
-        return moved
-    grid = F.affine_grid(theta[bare], [len(bare), *images.shape[1:]], align_corners=False)
-    inside = (grid.abs() <= 1).all(-1)[:, None]
-    plain = (kind[bare] == SURROUNDS.index("plain")).to(images.device)
-    moved[bare] = torch.where(inside, moved[bare], _surround(images, plain, generator))
+    kind = torch.randint(len(SURROUNDS) + 1, (len(images),), generator=generator)
+    for number, surround in enumerate(
+        SURROUNDS, 1
+    ):  # 0: mirror images of the picture, which are there already
+        rows = torch.nonzero(kind == number)[:, 0]
+        if len(rows):
+            grid = F.affine_grid(theta[rows], [len(rows), *images.shape[1:]], align_corners=False)
+            inside = (grid.abs() <= 1).all(-1)[:, None]
+            moved[rows] = torch.where(inside, moved[rows], surround(images, len(rows), generator))
     return moved
 
 
-def _surround(images: torch.Tensor, plain: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Return much enlarged corners of some of the images, one for each of `plain` (bool M): those in one colour."""
-    count = len(plain)
+def _corners(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return much enlarged corners of `count` of the images."""
     others = images[torch.randint(len(images), (count,), generator=generator)]
     corner = _uniform(2 * count, -0.75, 0.75, generator).view(count, 2, 1)
-    theta = torch.cat([0.25 * torch.eye(2).expand(count, 2, 2), corner], 2).to(images.device)
-    texture = resampled(others, theta)
-    return torch.where(plain.view(-1, 1, 1, 1), texture[:, :, :1, :1], texture)
+    return resampled(
+        others, torch.cat([0.25 * torch.eye(2).expand(count, 2, 2), corner], 2).to(images.device)
+    )
+
+
+def _plain(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return `count` images of a single colour each, one that is in the images."""
+    return _corners(images, count, generator)[:, :, :1, :1].expand(-1, -1, *images.shape[-2:])
+
+
+def _tiles(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return `count` of the images in disorder: each tile shows another place of its image."""
+    others = torch.randint(len(images), (count,), generator=generator)
+    lines, columns = (torch.arange(length) for length in images.shape[-2:])
+    tile = (lines * TILES // len(lines))[:, None] * TILES + columns * TILES // len(columns)
+    moves = (torch.randint(len(axis), (count, TILES**2), generator=generator) for axis in (lines, columns))
+    down, across = (move[:, tile] for move in moves)
+    found = images[
+        others[:, None, None], :, (lines[:, None] + down) % len(lines), (columns + across) % len(columns)
+    ]
+    return found.permute(0, 3, 1, 2)
+
+
+# what fills the frame around a picture that was made smaller, where it is not mirrored
+SURROUNDS = (_corners, _plain, _tiles)
 
 
 def coarsened(images: torch.Tensor, share: float, generator: torch.Generator) -> torch.Tensor:
@@ -151,6 +175,8 @@ def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tor
     if recipe.colour:
         gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1)
         saturation = _uniform(count, 0, 2, generator).view(count, 1, 1)
+        if recipe.grey:
+            saturation[torch.rand(count, generator=generator) < recipe.grey] = 0
         mix = torch.lerp(torch.tensor(GREY).expand(3, 3), torch.eye(3), saturation) * gain
     mix = mix.to(device)
     mean = (mix @ mean_colours(images)[:, :, None]).mean(1, keepdim=True)

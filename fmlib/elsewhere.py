@@ -1,7 +1,8 @@
 """What makes a classifier hold on photographs of another kind? One network, and changes to its recipe.
 
-Every arm sees about equally many images; all but one, which shows what is learned by heart, are trained on the grouped
-split. Photographs of other collections are only judged, after everything is decided.
+The network is the compact one, whose training on more and larger images takes no longer than that of the study's
+architectures. Every arm sees about equally many images; all but one, which shows what is learned by heart, are trained
+on the grouped split. Photographs of other collections are only judged, after everything is decided.
 """
 
 from dataclasses import replace
@@ -12,13 +13,19 @@ from fmlib import comparison, evaluation, runs, studies
 from fmlib.config import ClassifierConfig
 from fmlib.data import splits
 from fmlib.figures import style
+from fmlib.runs import Run
 from fmlib.stage import Stage
 
-MODEL = "resnet18"
+MODEL = "compact"
+SIDE = 96  # px, at most
+LONGER, ENOUGH = (
+    3,
+    80_000,
+)  # epochs in those of the architecture study; images seen, from which no more are added
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
 FAR, FAR_PASTED = "elsewhere", "elsewhere, pasted masks"
-ARMS = {  # name -> what is changed in the architecture study's recipe
+ARMS = {  # name -> what is changed
     "classic": {"augmentation": "classic"},
     "strong": {"augmentation": "strong"},
     SAME_RECIPE: {"augmentation": "gentle"},
@@ -36,28 +43,48 @@ METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
 
 def configs(stage: Stage) -> dict[str, list[ClassifierConfig]]:
-    """Return the configurations of every arm, one for each seed, the architecture study's own arm first.
+    """Return the configurations of every arm, one for each seed, first that with the augmentation of so long a run.
 
     None for rendered data, where nothing is elsewhere; none on the official split of a set that publishes no split.
     """
     if stage.data_config.dataset == "synthetic":
         return {}
-    own = {
-        split: [config for config in studies.architecture_configs(stage, split) if config.model == MODEL]
-        for split in splits.schemes(stage.data.manifest)
-    }
+    own = {split: _base(stage, split) for split in splits.schemes(stage.data.manifest)}
     wanted = {arm: (own.get(changes.get("split", "grouped")), changes) for arm, changes in ARMS.items()}
     arms = {arm: [replace(one, **changes) for one in base] for arm, (base, changes) in wanted.items() if base}
-    return {own["grouped"][0].augmentation: own["grouped"]} | arms
+    long = own["grouped"][0]
+    usual = studies.recipe(studies.train_size(stage, "grouped") * long.epochs, stage.data_config.dataset)
+    return {usual: arms[usual]} | arms
 
 
-def predictions(stage: Stage) -> pd.DataFrame:
-    """Return every arm's predictions on all views, as `evaluation.predictions` does, and the column `arm`."""
+def _base(stage: Stage, split: str) -> list[ClassifierConfig]:
+    """Return the network's configurations on a split, one for each seed: more epochs and pixels than of the study's."""
+    study = [config for config in studies.architecture_configs(stage, split) if config.model == "resnet18"]
+    size, epochs = studies.train_size(stage, split), study[0].epochs
+    epochs = max(epochs, min(LONGER * epochs, round(ENOUGH / size)))
+    side = max(stage.profile.side, min(SIDE, stage.profile.side * 3 // 2))
+    return [replace(one, model=MODEL, side=side, epochs=epochs) for one in study]
+
+
+def trained(stage: Stage) -> dict[str, list[Run]]:
+    """Return the runs of every arm, one for each seed."""
     asked = [(arm, config) for arm, seeds in configs(stage).items() for config in seeds]
-    found = runs.get_all(config for _, config in asked)
+    found: dict[str, list[Run]] = {}
+    for (arm, _), run in zip(asked, runs.get_all(config for _, config in asked), strict=True):
+        found.setdefault(arm, []).append(run)
+    return found
+
+
+def named(arms: dict[str, list[Run]]) -> dict[str, Run]:
+    """Return the first run of every arm of the grouped split by the name that results have for it."""
+    return {f"{MODEL} {arm}": found[0] for arm, found in arms.items() if found[0].config.split == "grouped"}
+
+
+def predictions(stage: Stage, arms: dict[str, list[Run]]) -> pd.DataFrame:
+    """Return every arm's predictions on all views, as `evaluation.predictions` does, and the column `arm`."""
     parts = [
-        evaluation.predictions(stage.data, stage.external, [run]).assign(arm=arm)
-        for (arm, _), run in zip(asked, found, strict=True)
+        evaluation.predictions(stage.data, stage.external, found).assign(arm=arm)
+        for arm, found in arms.items()
     ]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["arm", "view"])
 
@@ -71,16 +98,10 @@ def scores(stage: Stage, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def record(stage: Stage, table: pd.DataFrame, gaps: pd.DataFrame) -> None:
-    """Record what was found.
-
-    Args:
-        table: the scores; those of the first arm are left out, whose runs are the architecture study's.
-        gaps: as of `gains`.
-    """
+    """Record the scores and the gains (as of `gains`)."""
     if table.empty:
         return
-    own = table[table["arm"] != table["arm"].iloc[0]]
-    stage.record(own.assign(model=f"{MODEL} " + own["arm"], augmentation=own["arm"]))
+    stage.record(table.assign(model=f"{MODEL} " + table["arm"], augmentation=table["arm"]))
     arms = f"{MODEL} " + gaps["arm"] + " - " + gaps["baseline"]
     metric = gaps["metric"] + "_difference"
     stage.record(gaps.assign(model=arms, metric=metric, value=gaps["difference"]))

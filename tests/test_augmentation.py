@@ -8,6 +8,7 @@ from fmlib import pixels
 from fmlib.augmentation import (
     RECIPES,
     Recipe,
+    _tiles,
     affine,
     augment,
     blended,
@@ -89,8 +90,32 @@ def test_what_surrounds_a_far_picture_is_of_the_images_or_mirrored():
     moved = placed(images, recipe, torch.Generator().manual_seed(0))
     assert set(moved.double().mul(100).round().unique().tolist()) <= {25, 50}
     surrounded = ((moved - moved[:, :, 8:9, 8:9]).abs() > 0.01).flatten(1).any(1)
-    assert 0.15 < surrounded.float().mean() < 0.6  # two kinds of three, from another image half of the time
+    assert 0.2 < surrounded.float().mean() < 0.6  # three kinds of four, from another image half of the time
     assert torch.equal(images[1::2], torch.full((150, 3, 16, 16), 0.5))
+
+
+def test_tiles_are_pieces_of_one_image_each_moved_as_a_whole():
+    side = 16
+    place = torch.arange(side * side, dtype=torch.float32).view(1, side, side)
+    images = torch.stack([place + 1000 * number for number in range(5)]).expand(-1, 3, -1, -1)
+    found = _tiles(images, 40, torch.Generator().manual_seed(0))
+    assert found.shape == (40, 3, side, side) and torch.equal(found[:, 0], found[:, 2])
+    source, place = found[:, 0] // 1000, (found[:, 0] % 1000).long()
+    assert (source == source[:, :1, :1]).all() and source.unique().tolist() == [0, 1, 2, 3, 4]
+    # within a tile of four by four, neighbours stay neighbours; a picture goes on at its other edge
+    line, column = place // side, place % side
+    inside = torch.arange(side - 1) % 4 != 3
+    assert (((line[:, 1:] - line[:, :-1]) % side)[:, inside] == 1).all()
+    assert (((column[:, :, 1:] - column[:, :, :-1]) % side)[:, :, inside] == 1).all()
+    moved = (line - torch.arange(side)[:, None]) % side
+    assert len(moved[0, ::4, ::4].unique()) > 4  # and tiles have moves of their own
+
+
+def test_a_share_of_the_images_loses_all_colour():
+    images = torch.rand(400, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = lit(images, Recipe(light=0.1, colour=1e-6, grey=0.25), torch.Generator().manual_seed(0))
+    grey = (found[:, 0] - found[:, 2]).abs().flatten(1).amax(1) < 1e-4
+    assert 0.18 < grey.float().mean() < 0.32
 
 
 def test_light_without_colour_keeps_grey_grey_and_colour_does_not():

@@ -13,23 +13,50 @@ from fmlib.config import PROFILES, ClassifierConfig, DataConfig
 from fmlib.stage import Stage
 
 
-@pytest.mark.parametrize("own", ["classic", "strong"])
-def test_arms_change_what_they_say_and_the_study_s_own_is_first(monkeypatch, own):
-    base = [ClassifierConfig(model="resnet18", epochs=3, augmentation=own, seed=seed) for seed in (0, 1)]
-    official = [replace(config, epochs=2, split="official") for config in base]
-    by_split = {"grouped": base, "official": official}
+def asking(monkeypatch, profile, sizes, epochs):
+    """A stage whose study asks for ResNet-18 with two seeds, on training sets of these sizes."""
+    base = [
+        ClassifierConfig(model="resnet18", epochs=epochs, side=profile.side, seed=seed) for seed in (0, 1)
+    ]
+    by_split = {"grouped": base, "official": [replace(config, split="official") for config in base]}
     monkeypatch.setattr(studies, "architecture_configs", lambda stage, split: by_split[split])
+    monkeypatch.setattr(studies, "train_size", lambda stage, split: sizes[split])
     published = SimpleNamespace(manifest=pd.DataFrame({"split": ["train", "test"]}))
-    stage = SimpleNamespace(
-        data=published, data_config=DataConfig("folder"), profile=PROFILES["smoke"], seed=0
-    )
-    arms = elsewhere.configs(stage)
-    assert next(iter(arms.items())) == (own, base) and arms.keys() == elsewhere.ARMS.keys()
+    return SimpleNamespace(data=published, data_config=DataConfig("folder"), profile=profile, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("profile", "size", "side", "usual", "grouped", "official"),
+    [
+        ("quick", 7_000, 96, "strong", 11, 8),
+        ("quick", 500, 96, "classic", 15, 15),
+        ("smoke", 140, 48, "classic", 15, 15),
+    ],
+)
+def test_arms_change_what_they_say_and_the_usual_one_is_first(
+    monkeypatch, profile, size, side, usual, grouped, official
+):
+    sizes = {"grouped": size, "official": 10_000 if size > 1000 else size}
+    arms = elsewhere.configs(asking(monkeypatch, PROFILES[profile], sizes, 5))
+    assert next(iter(arms)) == usual and arms.keys() == elsewhere.ARMS.keys()
+    base = [
+        ClassifierConfig(model="compact", epochs=grouped, side=side, augmentation=usual, seed=seed)
+        for seed in (0, 1)
+    ]
+    assert arms[usual] == base
     assert arms["no blending"] == [replace(config, augmentation="gentle") for config in base]
-    assert arms["no blending, official split"] == [replace(c, augmentation="gentle") for c in official]
+    leaking = [replace(config, epochs=official, augmentation="gentle", split="official") for config in base]
+    assert arms["no blending, official split"] == leaking
     far = [replace(config, augmentation="elsewhere") for config in base]
     assert arms["elsewhere"] == far
     assert arms["elsewhere, pasted masks"] == [replace(config, pasted=4000) for config in far]
+
+
+def test_a_long_study_is_not_made_longer(monkeypatch):
+    arms = elsewhere.configs(
+        asking(monkeypatch, PROFILES["full"], {"grouped": 7_000, "official": 10_000}, 23)
+    )
+    assert {(config.epochs, config.side) for seeds in arms.values() for config in seeds} == {(23, 96)}
 
 
 def test_a_set_that_publishes_no_split_has_no_arm_on_it():
@@ -63,15 +90,17 @@ def test_rows_say_on_which_split_an_arm_was_trained_and_hold_the_differences():
     stage.record = partial(Stage.record, stage)
     table = pd.DataFrame([{"arm": arm, "split": split, **row} for arm, split in arms.items()])
     elsewhere.record(stage, table, pd.DataFrame([gap]))
-    assert [(r["augmentation"], r["split"]) for r in rows[:-1]] == list(arms.items())[1:]
-    assert rows[-1]["model"] == "resnet18 no blending, official split - no blending"
+    assert [(r["augmentation"], r["split"]) for r in rows[:-1]] == list(arms.items())
+    assert rows[-1]["model"] == "compact no blending, official split - no blending"
     assert (rows[-1]["metric"], rows[-1]["value"], rows[-1]["high"]) == ("f1_difference", 0.1, 0.2)
 
 
 def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
     monkeypatch.setattr(runs, "get_all", list)
     stage = SimpleNamespace(data_config=DataConfig("synthetic"), external={}, data=None, seed=0)
-    table = elsewhere.predictions(stage)
+    arms = elsewhere.trained(stage)
+    table = elsewhere.predictions(stage, arms)
+    assert arms == elsewhere.named(arms) == {}
     assert table.empty and elsewhere.scores(stage, table).empty
     gaps = elsewhere.gains(stage, table)
     assert "does not arise" in elsewhere.sentence(gaps)
@@ -108,4 +137,4 @@ def test_gains_are_paired_and_leave_out_views_of_one_class():
     assert gaps.baseline["elsewhere, pasted masks"] == "elsewhere"
     assert gaps.difference["no blending"] == 0
     text = elsewhere.sentence(gaps.reset_index())
-    assert "test: balanced accuracy +0.000" in text and text.count("Against the same ResNet-18") == 3
+    assert "test: balanced accuracy +0.000" in text and text.count("Against the same compact network") == 3

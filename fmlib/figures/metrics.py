@@ -12,11 +12,12 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from fmlib.figures import style
 from fmlib.figures.direct import corner_list
 from fmlib.figures.errors import errors
-from fmlib.figures.quality import architecture_comparison, calibration
+from fmlib.figures.quality import architecture_comparison, calibration, changed_images
 
 __all__ = [
     "architecture_comparison",
     "calibration",
+    "changed_images",
     "confusion_matrices",
     "errors",
     "precision_recall",

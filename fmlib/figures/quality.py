@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -94,6 +95,28 @@ def _plain_log(ax: Axes, values: pd.Series) -> None:
     ax.set_xlim(low, high)
     ax.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1000 else f"{tick:.4g}" for tick in ticks])
     ax.minorticks_off()
+
+
+def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Figure:
+    """A metric of every model on images after every change, a row per model.
+
+    Args:
+        found: columns model, change, metric, value.
+    """
+    part = found[found.metric == metric]
+    rows, columns = (list(dict.fromkeys(part[name])) for name in ("model", "change"))
+    values = part.pivot(index="model", columns="change", values="value").loc[rows, columns]
+    with style.report():
+        figure, ax = plt.subplots(figsize=(3.4 + 0.85 * len(columns), 2.2 + 0.45 * len(rows)))
+        sns.heatmap(
+            values, vmin=0.5, vmax=1, cmap="viridis", annot=True, fmt=".2f", cbar=False, linewidths=1, ax=ax
+        )
+        ax.set_yticks(ax.get_yticks(), [style.label(row) for row in rows], rotation=0)
+        ax.set_xticks(ax.get_xticks(), columns, rotation=35, ha="right")
+        ax.tick_params(length=0)
+        ax.set(xlabel="", ylabel="")
+        figure.suptitle(f"{style.label(metric)} on changed validation images", x=0.01, ha="left")
+        return figure
 
 
 def calibration(predictions: pd.DataFrame, summary: pd.DataFrame) -> Figure:

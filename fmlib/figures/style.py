@@ -55,11 +55,11 @@ LABELS = (
     | {"cvae": "CVAE images", "classic+cvae": "classic + CVAE images", "dae": "DAE", "unet": "U-Net"}
     | {"median": "median filter", "nl_means": "non-local means", "jpeg": "JPEG quality"}
     | {"dae-encoder": "small network", "learned": "augmented-CVAE images"}
-    | {f"resnet18 {name}": f"ResNet-18, {name} augmentation" for name in ("classic", "strong")}
-    | {"resnet18 no blending": "ResNet-18, images not blended"}
-    | {"resnet18 no blending, official split": "ResNet-18, images not blended"}
-    | {"resnet18 elsewhere": "ResNet-18, for elsewhere"}
-    | {"resnet18 elsewhere, pasted masks": "ResNet-18, for elsewhere, pasted masks"}
+    | {f"compact {name}": f"compact network, {name} augmentation" for name in ("classic", "strong")}
+    | {"compact no blending": "compact network, images not blended"}
+    | {"compact no blending, official split": "compact network, images not blended"}
+    | {"compact elsewhere": "compact network, for elsewhere"}
+    | {"compact elsewhere, pasted masks": "compact network, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
     | {"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"}

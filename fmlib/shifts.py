@@ -1,0 +1,143 @@
+"""Images as a classifier may meet them elsewhere: faces smaller in the frame, coarser, in other colours and light.
+
+Other collections may differ from the training images in all of that at once. Changed one at a time, images that a
+network has not learned from tell what it stands, and no image of another collection is needed: recipes may be chosen by
+them. Hendrycks and Dietterich 2019 judge classifiers of ImageNet in this way.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
+
+from fmlib import metrics, tables
+from fmlib.damage import apply
+from fmlib.data import splits
+from fmlib.data.batches import to_float
+from fmlib.data.decoding import decoded
+from fmlib.figures.style import label
+from fmlib.runs import Run
+from fmlib.stage import Stage
+
+Change = Callable[[torch.Tensor], torch.Tensor]
+SHARES = (0.7, 0.5, 0.35, 0.25)  # of the frame's side that a picture takes up
+DETAIL = (0.5, 0.25)  # of a picture's resolution that is left
+SEED = 0  # of what is drawn around pictures, alike for all networks
+MOST = 1000  # images that are changed
+
+
+def resized(images: torch.Tensor, side: int) -> torch.Tensor:
+    """Return images N 3 H W as N 3 `side` `side`."""
+    return F.interpolate(images, [side, side], mode="bilinear", antialias=True)
+
+
+def distant(images: torch.Tensor, share: float) -> torch.Tensor:
+    """Return images N 3 S S, each somewhere in a frame of which it takes up `share` of the side.
+
+    What surrounds it is one colour in every other image, and in the rest a smooth pattern of random colours.
+    """
+    count, _, side, _ = images.shape
+    rng, small = np.random.default_rng(SEED), resized(images, max(1, round(side * share)))
+    colours = torch.from_numpy(rng.random((count, 3, 7, 7), np.float32))
+    colours[::2] = colours[::2, :, :1, :1]
+    frames = F.interpolate(colours, [side, side], mode="bilinear", align_corners=True)
+    places = rng.integers(0, side - small.shape[-1] + 1, (count, 2))
+    for frame, picture, (top, left) in zip(frames, small, places, strict=True):
+        frame[:, top : top + picture.shape[-2], left : left + picture.shape[-1]] = picture
+    return frames
+
+
+def near(images: torch.Tensor, factor: float) -> torch.Tensor:
+    """Return the middle of images N 3 S S, enlarged by `factor`."""
+    side = images.shape[-1]
+    edge = round(side * (1 - 1 / factor) / 2)
+    return resized(images[:, :, edge : side - edge, edge : side - edge], side)
+
+
+def coarse(images: torch.Tensor, share: float) -> torch.Tensor:
+    """Return images N 3 S S with this share of their resolution."""
+    side = images.shape[-1]
+    return resized(resized(images, max(1, round(side * share))), side)
+
+
+def grey(images: torch.Tensor) -> torch.Tensor:
+    """Return images N 3 S S without colour."""
+    return images.mean(1, keepdim=True).expand_as(images).contiguous()
+
+
+def bright(images: torch.Tensor, factor: float) -> torch.Tensor:
+    """Return images N 3 S S in [0, 1], their light multiplied by `factor` as far as white."""
+    return (images * factor).clamp(0, 1)
+
+
+def wide(images: torch.Tensor) -> torch.Tensor:
+    """Return images N 3 S S of three quarters of the height, stretched to a square."""
+    edge = images.shape[-2] // 8
+    return resized(images[:, :, edge : images.shape[-2] - edge], images.shape[-1])
+
+
+AS_THEY_ARE, HALF = "as they are", "50% of the frame"
+CHANGES: dict[str, Change] = (
+    {AS_THEY_ARE: lambda images: images}
+    | {f"{share:.0%} of the frame": partial(distant, share=share) for share in SHARES}
+    | {"enlarged by half": partial(near, factor=1.5), "stretched": wide}
+    | {f"{share:.0%} of the detail": partial(coarse, share=share) for share in DETAIL}
+    | {"grey": grey, "dark": partial(bright, factor=0.4), "bright": partial(bright, factor=1.6)}
+)
+METRICS = ("balanced_accuracy", "recall", "auc")
+
+
+def table(stage: Stage, named: dict[str, Run]) -> pd.DataFrame:
+    """Score runs, by their names, on validation images of the grouped split after each of `CHANGES`.
+
+    Returns:
+        DataFrame with model (the name), seed, run, change, metric (`METRICS` and "specificity", the share of faces
+        without a mask that are not called masked), value, low, high and n; intervals as of `metrics.scores`.
+    """
+    rows = np.flatnonzero(splits.assign(stage.data.manifest, "grouped") == "validation")
+    rows = splits.subset(stage.data.manifest, rows, MOST)
+    parts = []
+    for name, run in named.items():
+        inputs = {"run": run.key, "data": stage.data.fingerprint, "seed": stage.seed}
+        found = tables.remembered("shifts", inputs, partial(_of_run, stage, run, rows))
+        parts.append(found.assign(model=name, seed=run.config.seed, run=run.key))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_run(stage: Stage, run: Run, rows: np.ndarray) -> pd.DataFrame:
+    model, side, images = run.model(), run.config.side, stage.data.manifest.iloc[rows]
+    pictures, labels = to_float(decoded(stage.data, side)[rows]), images["label"].to_numpy()
+    parts = []
+    for name, change in CHANGES.items():
+        said = apply(model, change(pictures)).softmax(1)[:, 1].double().numpy()
+        parts.append(_scores(labels, said, images["group"].to_numpy(), stage.seed).assign(change=name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _scores(labels: np.ndarray, said: np.ndarray, groups: np.ndarray, seed: int) -> pd.DataFrame:
+    parts = [metrics.scores(labels, said, groups, seed=seed, only=name) for name in METRICS]
+    # the recall of the other class
+    other = metrics.scores(1 - labels, 1 - said, groups, seed=seed, only="recall")
+    return pd.concat([*parts, other.assign(metric="specificity")], ignore_index=True)
+
+
+def sentence(found: pd.DataFrame) -> str:
+    """Say of each model which change costs it most, and what it makes of faces that fill half of the frame's side."""
+    lines = []
+    for model, rows in found.groupby("model", sort=False):
+        of = rows.set_index(["change", "metric"]).value
+        score = of.xs("balanced_accuracy", level="metric").dropna()
+        if score.empty:
+            continue
+        missed, called = 1 - of[HALF, "recall"], 1 - of[HALF, "specificity"]
+        lines.append(
+            f"* {label(model)}: {score[AS_THEY_ARE]:.3f} as they are, least ({score.min():.3f}) where they are: "
+            f"{score.idxmin()}. At {HALF} it misses {missed:.0%} of the masks, and calls {called:.0%} of the faces "
+            "without one masked."
+        )
+    if not lines:
+        return "The validation images hold one class only; nothing can be said of both kinds of error."
+    return "Balanced accuracy on changed validation images:\n\n" + "\n".join(lines)
