@@ -1,0 +1,45 @@
+"""Recipes for photographs of another kind: the arms of report 06 on FaceMask 12K, every one with several seeds.
+
+    FMLIB_WORKERS=2 python benchmarks/elsewhere.py [--seeds 3] [--external FOLDER ...]
+
+The configurations are those of the profile `quick`. Writes figures/face-mask-12k/elsewhere.csv, rows as those of
+results.csv: scores of every seed on every view, differences between arms, and the first seed's scores on changed
+validation images; `make readme` puts them into the tables.
+"""
+
+import argparse
+from dataclasses import replace
+
+from fmlib import elsewhere, results, shifts
+from fmlib.config import REPO
+from fmlib.files import write_text
+from fmlib.stage import Stage
+
+TARGET = REPO / "figures" / "face-mask-12k" / "elsewhere.csv"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--external", nargs="*", default=[], help="folders of another collection, judged as well"
+    )
+    options = parser.parse_args()
+    stage = Stage(
+        "metrics", dataset="face-mask-12k", profile="quick", seed=0, external=options.external, out=""
+    )
+    for seeds in range(1, options.seeds + 1):  # every arm's first seed before any arm's second
+        stage.profile = replace(stage.profile, seeds=seeds)
+        arms = elsewhere.trained(stage)
+    judged = elsewhere.predictions(stage, arms)
+    gaps = elsewhere.gains(stage, judged)
+    elsewhere.record(stage, elsewhere.scores(stage, judged), gaps)
+    changed = shifts.table(stage, elsewhere.named(arms))
+    stage.record(changed.assign(view="validation:" + changed.change), split="grouped")
+    write_text(TARGET, results.csv(stage.rows))
+    print(elsewhere.readable(elsewhere.scores(stage, judged)).to_string())
+    print(elsewhere.sentence(gaps), shifts.sentence(changed), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()
