@@ -7,6 +7,7 @@ import pandas as pd
 from fmlib import evaluation
 from fmlib.config import REPO
 from fmlib.figures.style import label
+from fmlib.models import BUILDERS
 
 PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md", REPO / "docs" / "results.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"
@@ -14,6 +15,13 @@ RESULTS, LEAK = PUBLISHED / "results.csv", PUBLISHED / "leak.csv"
 COMPACT = PUBLISHED / "compact.csv"  # rows of one more model
 RECIPE = PUBLISHED / "recipe.csv"
 IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
+ELSEWHERE = PUBLISHED / "elsewhere.csv"
+CHANGED = (
+    "as they are",
+    "70% of the frame",
+    "50% of the frame",
+    "grey",
+)  # validation images whose scores are shown
 CONTENDERS = PUBLISHED / "contenders.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
@@ -25,7 +33,7 @@ def score_table(results: pd.DataFrame) -> str:
 
     Scores are means over seeds; F1 also has its range over them.
     """
-    rows = results[results.split.notna() & results.train_size.isna()]
+    rows = results[results.split.notna() & results.train_size.isna() & results.model.isin(BUILDERS)]
     stage = "metrics" if (rows.stage == "metrics").any() else "classifier"  # both score the architectures
     rows = rows[rows.stage == stage]
     views = [view for view in rows["view"].dropna().unique() if view.startswith("external:")]
@@ -145,6 +153,29 @@ def contenders_table(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def elsewhere_table(found: pd.DataFrame) -> str:
+    """Return a Markdown table of the recipes for elsewhere, by `benchmarks/elsewhere.py`."""
+    rows = found[found.split.notna() & ~found.metric.str.endswith("_difference")]
+    means = evaluation.over_seeds(rows).set_index(["view", "metric"])
+    views = [view for view in rows["view"].unique() if view.startswith("external:")]
+    shown = {"F1 on test": ("test", "f1")}
+    for view in views:
+        shown |= {
+            f"balanced accuracy on {label(view)}": (view, "balanced_accuracy"),
+            f"AUC on {label(view)}": (view, "auc"),
+        }
+    changed = {name: (f"validation:{name}", "balanced_accuracy") for name in CHANGED}
+    lines = [f"| recipe | trained on | {' | '.join([*shown, *changed])} |"]
+    lines.append("|---" * (2 + len(shown) + len(changed)) + "|")
+    for (split, model), _ in rows.groupby(["split", "model"], sort=False):
+        own = means[(means["split"] == split) & (means["model"] == model)]
+        cells = [_with_interval(own.loc[key]) for key in shown.values()]
+        cells += [f"{own.loc[key].value:.3f}" if key in own.index else "" for key in changed.values()]
+        name = label(model).removeprefix("compact network, ")
+        lines.append(f"| {name} | {label(split)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """Return a text with the table between the marks of this name replaced; as it is if it has no such marks."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
@@ -157,6 +188,7 @@ MEASURED = (  # name, what a benchmark wrote, how it is shown
     ("faithfulness", FAITHFULNESS, faithfulness_table),
     ("recipe", RECIPE, recipe_table),
     ("contenders", CONTENDERS, contenders_table),
+    ("elsewhere", ELSEWHERE, elsewhere_table),
     ("improper wear", IMPROPER_WEAR, wear_table),
 )
 

@@ -226,6 +226,25 @@ def test_metric_figures(case, tmp_path, monkeypatch):
     assert len(matrices.axes) == panels
 
 
+def test_changed_images_have_a_row_per_model_and_a_column_per_change_in_their_order(tmp_path):
+    values = {"resnet18": (1.0, 0.75), "compact strong": (0.875, 0.5)}
+    found = pd.DataFrame(
+        {"model": model, "change": change, "metric": metric, "value": value if metric == "recall" else 0.0}
+        for model, scores in values.items()
+        for change, value in zip(("small", "as they are"), scores, strict=True)
+        for metric in ("recall", "auc")
+    )
+    figure = figures.changed_images(found, "recall")
+    check(figure, tmp_path, labelled=False)
+    [ax] = figure.axes
+    assert [text.get_text() for text in ax.get_yticklabels()] == [
+        "ResNet-18",
+        "compact network, strong augmentation",
+    ]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["small", "as they are"]
+    assert [text.get_text() for text in ax.texts] == ["1.00", "0.75", "0.88", "0.50"]
+
+
 def test_confusion_matrix_writes_shares_and_counts(monkeypatch):
     table = predictions(models=1)
     figure = figures.confusion_matrices(summary(table, monkeypatch))

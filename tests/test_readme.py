@@ -88,6 +88,40 @@ def test_the_table_of_faithfulness_has_a_row_per_model_and_shows_grad_cam_alone(
     assert "0.750" not in "".join(lines)
 
 
+def test_the_table_of_recipes_for_elsewhere_has_changed_images_where_they_were_judged():
+    score = {"low": 0.5, "high": 1.0, "n": 9, "seed": 0}
+    strong, leaking = ("compact strong", "grouped"), ("compact no blending, official split", "official")
+    found = [
+        {**score, "model": model, "split": split, "view": view, "metric": metric, "value": value}
+        for model, split in (strong, leaking)
+        for view, metric, value in (
+            ("test", "f1", 0.75),
+            ("external:far", "balanced_accuracy", 0.625),
+            ("external:far", "auc", 1.0),
+        )
+    ]
+    found += [
+        {
+            **score,
+            "model": "compact strong",
+            "split": "grouped",
+            "view": f"validation:{name}",
+            "metric": metric,
+        }
+        | {"value": 0.125}
+        for name in readme.CHANGED
+        for metric in ("balanced_accuracy", "recall")
+    ]
+    found.append(
+        {**score, "model": "a - b", "split": None, "view": "test", "metric": "f1_difference", "value": 0.1}
+    )
+    lines = readme.elsewhere_table(pd.DataFrame(found)).splitlines()
+    assert "| balanced accuracy on far | AUC on far | as they are |" in lines[0] and len(lines) == 4
+    cells = "0.7500 (0.5000–1.0000) | 0.6250 (0.5000–1.0000) | 1.0000 (0.5000–1.0000)"
+    assert lines[2] == f"| strong augmentation | grouped split | {cells} | 0.125 | 0.125 | 0.125 | 0.125 |"
+    assert lines[3] == f"| images not blended | official split | {cells} |  |  |  |  |"
+
+
 def test_only_the_marked_part_is_replaced():
     text = "a\n<!-- scores: begin -->\nold\n<!-- scores: end -->\nb\n"
     expected = "a\n<!-- scores: begin -->\nnew\n<!-- scores: end -->\nb\n"

@@ -31,7 +31,7 @@ classifier_curves optimizer_curves activation_curves classifier_predictions
 dae_reconstructions dae_loss dae_robustness
 vae_reconstructions vae_loss vae_samples vae_latent vae_augmentation
 gradcam_mask gradcam_no_mask gradcam_localisation gradcam_faithfulness
-confusion_matrices roc_curves precision_recall architecture_comparison calibration errors
+confusion_matrices roc_curves precision_recall architecture_comparison calibration errors changed_images
 """.split()
 
 
