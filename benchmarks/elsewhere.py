@@ -20,7 +20,7 @@ TARGET = REPO / "figures" / "face-mask-12k" / "elsewhere.csv"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, choices=range(1, 21), metavar="N")
     parser.add_argument(
         "--external", nargs="*", default=[], help="folders of another collection, judged as well"
     )
@@ -38,7 +38,9 @@ def main() -> None:
     stage.record(changed.assign(view="validation:" + changed.change), split="grouped")
     write_text(TARGET, results.csv(stage.rows))
     print(elsewhere.readable(elsewhere.scores(stage, judged)).to_string())
-    print(elsewhere.sentence(gaps), shifts.sentence(changed), sep="\n\n")
+    print(
+        elsewhere.sentence(gaps), *(shifts.line(changed, name) for name in elsewhere.named(arms)), sep="\n\n"
+    )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class Recipe:
     stretch: float = 0.0  # width against height varies by this much
     light: float = 0.0  # brightness and contrast vary by this much
     colour: float = 0.0  # red, green and blue each vary by this much, saturation from none to double
-    grey: float = 0.0  # share of images that lose all colour
+    monochrome: float = 0.0  # share of images that are left with shades of one colour
     coarse: float = 0.0  # share of images that lose detail: to a half or a third of their resolution
     far: float = 0.0  # share of images that become a small part of a larger picture
     farthest: float = 1.0  # the smallest scale of those
@@ -64,7 +64,7 @@ RECIPES = {
         stretch=0.15,
         light=0.35,
         colour=0.12,
-        grey=0.12,
+        monochrome=0.12,
         coarse=0.35,
         far=0.5,
         farthest=0.3,
@@ -110,9 +110,7 @@ def placed(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> 
     if not recipe.far:
         return moved
     kind = torch.randint(len(SURROUNDS) + 1, (len(images),), generator=generator)
-    for number, surround in enumerate(
-        SURROUNDS, 1
-    ):  # 0: mirror images of the picture, which are there already
+    for number, surround in enumerate(SURROUNDS, 1):  # 0: mirror images, which are there already
         rows = torch.nonzero(kind == number)[:, 0]
         if len(rows):
             grid = F.affine_grid(theta[rows], [len(rows), *images.shape[1:]], align_corners=False)
@@ -125,9 +123,8 @@ def _corners(images: torch.Tensor, count: int, generator: torch.Generator) -> to
     """Return much enlarged corners of `count` of the images."""
     others = images[torch.randint(len(images), (count,), generator=generator)]
     corner = _uniform(2 * count, -0.75, 0.75, generator).view(count, 2, 1)
-    return resampled(
-        others, torch.cat([0.25 * torch.eye(2).expand(count, 2, 2), corner], 2).to(images.device)
-    )
+    theta = torch.cat([0.25 * torch.eye(2).expand(count, 2, 2), corner], 2)
+    return resampled(others, theta.to(images.device))
 
 
 def _plain(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
@@ -142,10 +139,8 @@ def _tiles(images: torch.Tensor, count: int, generator: torch.Generator) -> torc
     tile = (lines * TILES // len(lines))[:, None] * TILES + columns * TILES // len(columns)
     moves = (torch.randint(len(axis), (count, TILES**2), generator=generator) for axis in (lines, columns))
     down, across = (move[:, tile] for move in moves)
-    found = images[
-        others[:, None, None], :, (lines[:, None] + down) % len(lines), (columns + across) % len(columns)
-    ]
-    return found.permute(0, 3, 1, 2)
+    line, column = (lines[:, None] + down) % len(lines), (columns + across) % len(columns)
+    return images[others[:, None, None], :, line, column].permute(0, 3, 1, 2)
 
 
 # what fills the frame around a picture that was made smaller, where it is not mirrored
@@ -172,11 +167,11 @@ def lit(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tor
     light = _uniform(2 * count, 1 - recipe.light, 1 + recipe.light, generator).view(2, count, 1, 1)
     contrast, brightness = light.to(device)
     mix = torch.eye(3).expand(count, 3, 3)
-    if recipe.colour:
+    if recipe.colour or recipe.monochrome:
         gain = _uniform(3 * count, 1 - recipe.colour, 1 + recipe.colour, generator).view(count, 3, 1)
         saturation = _uniform(count, 0, 2, generator).view(count, 1, 1)
-        if recipe.grey:
-            saturation[torch.rand(count, generator=generator) < recipe.grey] = 0
+        if recipe.monochrome:
+            saturation[torch.rand(count, generator=generator) < recipe.monochrome] = 0
         mix = torch.lerp(torch.tensor(GREY).expand(3, 3), torch.eye(3), saturation) * gain
     mix = mix.to(device)
     mean = (mix @ mean_colours(images)[:, :, None]).mean(1, keepdim=True)

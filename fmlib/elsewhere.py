@@ -1,8 +1,8 @@
 """What makes a classifier hold on photographs of another kind? One network, and changes to its recipe.
 
-The network is the compact one, whose training on more and larger images takes no longer than that of the study's
-architectures. Every arm sees about equally many images; all but one, which shows what is learned by heart, are trained
-on the grouped split. Photographs of other collections are only judged, after everything is decided.
+The network is the compact one, which in a short report sees more and larger images than the architectures of the other
+studies, in the same time. Every arm sees about equally many images; all but one, which shows what is learned by heart,
+are trained on the grouped split. Photographs of other collections are only judged, after everything is decided.
 """
 
 from dataclasses import replace
@@ -18,10 +18,8 @@ from fmlib.stage import Stage
 
 MODEL = "compact"
 SIDE = 96  # px, at most
-LONGER, ENOUGH = (
-    3,
-    80_000,
-)  # epochs in those of the architecture study; images seen, from which no more are added
+LONGER = 3  # times the epochs of the architecture study, at most
+ENOUGH = 80_000  # images seen, from which no epochs are added
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
 FAR, FAR_PASTED = "elsewhere", "elsewhere, pasted masks"
@@ -58,7 +56,7 @@ def configs(stage: Stage) -> dict[str, list[ClassifierConfig]]:
 
 
 def _base(stage: Stage, split: str) -> list[ClassifierConfig]:
-    """Return the network's configurations on a split, one for each seed: more epochs and pixels than of the study's."""
+    """Return the configurations on a split, one for each seed: of the study's epochs and pixels, or of more."""
     study = [config for config in studies.architecture_configs(stage, split) if config.model == "resnet18"]
     size, epochs = studies.train_size(stage, split), study[0].epochs
     epochs = max(epochs, min(LONGER * epochs, round(ENOUGH / size)))

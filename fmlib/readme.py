@@ -16,12 +16,8 @@ COMPACT = PUBLISHED / "compact.csv"  # rows of one more model
 RECIPE = PUBLISHED / "recipe.csv"
 IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
 ELSEWHERE = PUBLISHED / "elsewhere.csv"
-CHANGED = (
-    "as they are",
-    "70% of the frame",
-    "50% of the frame",
-    "grey",
-)  # validation images whose scores are shown
+# of validation images, whose scores are shown
+CHANGED = ("as they are", "70% of the frame", "50% of the frame", "grey")
 CONTENDERS = PUBLISHED / "contenders.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]
@@ -164,7 +160,7 @@ def elsewhere_table(found: pd.DataFrame) -> str:
             f"balanced accuracy on {label(view)}": (view, "balanced_accuracy"),
             f"AUC on {label(view)}": (view, "auc"),
         }
-    changed = {name: (f"validation:{name}", "balanced_accuracy") for name in CHANGED}
+    changed = {f"validation, {name}": (f"validation:{name}", "balanced_accuracy") for name in CHANGED}
     lines = [f"| recipe | trained on | {' | '.join([*shown, *changed])} |"]
     lines.append("|---" * (2 + len(shown) + len(changed)) + "|")
     for (split, model), _ in rows.groupby(["split", "model"], sort=False):

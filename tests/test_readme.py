@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fmlib import readme
+from fmlib import readme, shifts
 from fmlib.config import REPO
 
 
@@ -35,6 +35,11 @@ def test_the_table_is_a_line_per_model_and_split():
         == "| ResNet-18 | grouped split | 0.9876 | 0.9876 | 0.9876 (0.9876–0.9876) | 0.9876 | 0.9876 |"
     )
     assert "0.8448 | 0.7538 | 0.7967" in table
+
+
+def test_the_table_leaves_arms_of_other_studies_out():
+    arms = [{**row, "model": "compact no blending"} for row in rows(0.99)]
+    assert len(readme.score_table(pd.DataFrame(rows(0.98) + arms)).splitlines()) == 4
 
 
 def test_the_table_has_the_mean_over_seeds_and_each_seed():
@@ -116,7 +121,10 @@ def test_the_table_of_recipes_for_elsewhere_has_changed_images_where_they_were_j
         {**score, "model": "a - b", "split": None, "view": "test", "metric": "f1_difference", "value": 0.1}
     )
     lines = readme.elsewhere_table(pd.DataFrame(found)).splitlines()
-    assert "| balanced accuracy on far | AUC on far | as they are |" in lines[0] and len(lines) == 4
+    assert (
+        "| balanced accuracy on far | AUC on far | validation, as they are |" in lines[0] and len(lines) == 4
+    )
+    assert set(readme.CHANGED) <= set(shifts.CHANGES)
     cells = "0.7500 (0.5000–1.0000) | 0.6250 (0.5000–1.0000) | 1.0000 (0.5000–1.0000)"
     assert lines[2] == f"| strong augmentation | grouped split | {cells} | 0.125 | 0.125 | 0.125 | 0.125 |"
     assert lines[3] == f"| images not blended | official split | {cells} |  |  |  |  |"

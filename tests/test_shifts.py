@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -77,8 +76,11 @@ def test_classes_are_scored_apart(tiny):
     assert values.loc["recall"].tolist() == [1, 1] and values.loc["specificity"].tolist() == [0, 0]
     assert values.loc["balanced_accuracy"].tolist() == [0.5, 0.5]
     assert set(found.model) == {"compact strong"} and set(found.run) == {"always"}
-    said = shifts.sentence(found)
-    assert "misses 0% of the masks, and calls 100% of the faces" in said and "compact network, strong" in said
+    said = shifts.line(found, "compact strong")
+    assert "misses 0% of the masks, and calls 100% of the faces" in said
+    assert (
+        said.startswith("compact network, strong augmentation on changed") and "0.500 after the worst" in said
+    )
 
 
 def test_a_run_is_scored_as_its_own_predictions_are(tiny, tiny_config):
@@ -90,6 +92,10 @@ def test_a_run_is_scored_as_its_own_predictions_are(tiny, tiny_config):
     assert as_is.value.item() == pytest.approx(recall)
 
 
-def test_images_of_one_class_are_said_to_be_so():
-    row = {"model": "compact", "change": shifts.AS_THEY_ARE, "metric": "balanced_accuracy", "value": np.nan}
-    assert "one class only" in shifts.sentence(pd.DataFrame([row]))
+def test_one_half_is_called_a_mask_in_both_rates():
+    found = (
+        shifts._scores(np.array([0, 1]), np.array([0.5, 0.5]), np.array(["a", "b"]), seed=0)
+        .set_index("metric")
+        .value
+    )
+    assert (found.recall, found.specificity, found.balanced_accuracy) == (1, 0, 0.5)

@@ -294,7 +294,7 @@ def test_a_value_is_marked_only_where_no_other_interval_reaches_it():
 
 
 def test_the_index_counts_architectures_not_arms_of_other_studies():
-    rows = [scored("resnet18", 0.95), scored("alexnet", 0.90), scored("resnet18 no blending", 0.99)]
+    rows = [scored("resnet18", 0.95), scored("alexnet", 0.90), scored("compact no blending", 0.99)]
     found = summary.summarise(rows)
     assert found["best"].model == "resnet18" and len(found["tables"][0]["lines"]) == 2
 

@@ -112,7 +112,7 @@ def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Fi
             values, vmin=0.5, vmax=1, cmap="viridis", annot=True, fmt=".2f", cbar=False, linewidths=1, ax=ax
         )
         ax.set_yticks(ax.get_yticks(), [style.label(row) for row in rows], rotation=0)
-        ax.set_xticks(ax.get_xticks(), columns, rotation=35, ha="right")
+        ax.set_xticks(ax.get_xticks(), columns, rotation=35, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
         ax.set(xlabel="", ylabel="")
         figure.suptitle(f"{style.label(metric)} on changed validation images", x=0.01, ha="left")

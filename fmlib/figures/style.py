@@ -62,7 +62,14 @@ LABELS = (
     | {"compact elsewhere, pasted masks": "compact network, for elsewhere, pasted masks"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
-    | {"recall": "Recall", "f1": "F1", "auc": "AUC", "average_precision": "Average precision", "ece": "ECE"}
+    | {
+        "recall": "Recall",
+        "specificity": "Specificity",
+        "f1": "F1",
+        "auc": "AUC",
+        "average_precision": "Average precision",
+        "ece": "ECE",
+    }
     | {"ece_calibrated": "ECE after temperature scaling", "ece_by_chance": "ECE by chance alone"}
     | {"wear": "Way of wearing", "mask_kind": "Kind of mask", "skin_tone": "Skin tone (Monk scale)"}
     | {"yaw": "Head turned (degrees)", "occluder": "Before the mouth", "ffp2": "FFP2"}
