@@ -6,7 +6,7 @@ All but the one of the official split, whose leak `benchmarks/leak.py` measures.
 
 The configurations are those of the profile `quick`. Writes figures/face-mask-12k/elsewhere.csv, rows as those of
 results.csv: scores of every seed on every view, differences between arms, and the first seed's scores on changed
-validation images; `make readme` puts them into the tables.
+validation images, which changed_images.png beside it shows; `make readme` puts them into the tables.
 """
 
 import argparse
@@ -14,6 +14,8 @@ from dataclasses import replace
 
 from fmlib import elsewhere, results, shifts
 from fmlib.config import REPO
+from fmlib.figures import style
+from fmlib.figures.quality import changed_images
 from fmlib.files import write_text
 from fmlib.stage import Stage
 
@@ -40,6 +42,7 @@ def main() -> None:
     changed = shifts.table(stage, elsewhere.named(arms))
     stage.record(changed.assign(view="validation:" + changed.change), split="grouped")
     write_text(TARGET, results.csv(stage.rows))
+    style.save(changed_images(changed), TARGET.with_name("changed_images.png"))
     print(elsewhere.readable(elsewhere.scores(stage, judged)).to_string())
     print(
         elsewhere.sentence(gaps), *(shifts.line(changed, name) for name in elsewhere.named(arms)), sep="\n\n"
