@@ -37,16 +37,15 @@ def main() -> None:
         stage.profile = replace(stage.profile, seeds=seeds)
         arms = elsewhere.trained(stage)
     judged = elsewhere.predictions(stage, arms)
-    gaps = elsewhere.gains(stage, judged)
-    elsewhere.record(stage, elsewhere.scores(stage, judged), gaps)
-    changed = shifts.table(stage, elsewhere.named(arms))
-    stage.record(changed.assign(view="validation:" + changed.change), split="grouped")
+    scores, gaps = elsewhere.scores(stage, judged), elsewhere.gains(stage, judged)
+    elsewhere.record(stage, scores, gaps)
+    networks = elsewhere.named(arms)
+    changed = shifts.table(stage, networks)
+    shifts.record(stage, changed)
     write_text(TARGET, results.csv(stage.rows))
     style.save(changed_images(changed), TARGET.with_name("changed_images.png"))
-    print(elsewhere.readable(elsewhere.scores(stage, judged)).to_string())
-    print(
-        elsewhere.sentence(gaps), *(shifts.line(changed, name) for name in elsewhere.named(arms)), sep="\n\n"
-    )
+    print(elsewhere.readable(scores).to_string())
+    print(elsewhere.sentence(gaps), *(shifts.line(changed, name) for name in networks), sep="\n\n")
 
 
 if __name__ == "__main__":

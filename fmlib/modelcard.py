@@ -20,8 +20,8 @@ The probability is calibrated on validation images.
 ## Limits
 
 * It was judged on the images named above. On photographs of another kind it errs more often.
-* A face that fills half of a picture's side, or less, is another kind: trained on faces that fill the frame, networks
-  call many of those masked. Cut them out first.
+* A face that fills half of a picture's side, or less, is of another kind than those that most data sets here hold: cut
+  it out first.
 * Error rates differ between groups of people and ways of wearing a mask; measure them before relying on it.
 * It is no tool for enforcement or surveillance, and no decision about a person should rest on it.
 """

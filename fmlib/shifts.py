@@ -129,6 +129,11 @@ def _scores(labels: np.ndarray, said: np.ndarray, groups: np.ndarray, seed: int)
     return pd.concat([own[own.metric.isin(METRICS)], other.assign(metric="specificity")], ignore_index=True)
 
 
+def record(stage: Stage, found: pd.DataFrame) -> None:
+    """Record the scores, each on the view `validation:<change>`."""
+    stage.record(found.assign(view="validation:" + found["change"]), split="grouped")
+
+
 def line(found: pd.DataFrame, model: str) -> str:
     """Say which change costs a model most, and what it makes of faces that fill half of the frame's side."""
     of = found[found["model"] == model].set_index(["change", "metric"])["value"]

@@ -34,8 +34,8 @@ def test_a_distant_picture_takes_up_its_share_of_the_frame(share):
     assert (found.all(1).sum((1, 2)) == size**2).all()
     lines = found.all(1).any(2).sum(1)
     assert (lines == size).all()
-    starts = found.all(1).any(2).int().argmax(1)
-    assert starts.unique().tolist() == list(range(64 - size + 1)) or len(starts.unique()) > 20
+    starts = found.all(1).any(2).int().argmax(1).unique()  # anywhere
+    assert starts.min() <= 1 and starts.max() >= 64 - size - 1 and len(starts) >= 15
 
 
 def test_half_of_the_surroundings_are_of_one_colour():
@@ -47,9 +47,8 @@ def test_half_of_the_surroundings_are_of_one_colour():
 def test_enlarging_shows_the_middle_and_stretching_keeps_the_width():
     lines = torch.linspace(0, 1, 64).view(1, 1, 64, 1).expand(1, 3, 64, 64)
     middle = shifts.near(lines, 2.0)
-    assert middle.amin().item() == pytest.approx(0.25, abs=0.02) and middle.amax().item() == pytest.approx(
-        0.75, abs=0.02
-    )
+    assert middle.amin().item() == pytest.approx(0.25, abs=0.02)
+    assert middle.amax().item() == pytest.approx(0.75, abs=0.02)
     stretched = shifts.wide(lines)
     assert stretched.amin().item() == pytest.approx(1 / 8, abs=0.02)
     columns = lines.transpose(2, 3)
@@ -78,9 +77,8 @@ def test_classes_are_scored_apart(tiny):
     assert set(found.model) == {"compact strong"} and set(found.run) == {"always"}
     said = shifts.line(found, "compact strong")
     assert "misses 0% of the masks, and calls 100% of the faces" in said
-    assert (
-        said.startswith("compact network, strong augmentation on changed") and "0.500 after the worst" in said
-    )
+    assert said.startswith("compact network, strong augmentation on changed")
+    assert "0.500 after the worst" in said
 
 
 def test_a_run_is_scored_as_its_own_predictions_are(tiny, tiny_config):
@@ -93,9 +91,6 @@ def test_a_run_is_scored_as_its_own_predictions_are(tiny, tiny_config):
 
 
 def test_one_half_is_called_a_mask_in_both_rates():
-    found = (
-        shifts._scores(np.array([0, 1]), np.array([0.5, 0.5]), np.array(["a", "b"]), seed=0)
-        .set_index("metric")
-        .value
-    )
+    found = shifts._scores(np.array([0, 1]), np.array([0.5, 0.5]), np.array(["a", "b"]), seed=0)
+    found = found.set_index("metric").value
     assert (found.recall, found.specificity, found.balanced_accuracy) == (1, 0, 0.5)
