@@ -128,7 +128,7 @@ def generated(stage: Stage) -> None:
     compared.append((generators.AUGMENTED, generators.REAL))
     write(few_images.gains(scores, compared), "vae_generators_gains")
     plain, better = (errors[learned[one.name]] for one in (generators.GAUSSIAN, generators.NEAR))
-    gap = generators.reduction(plain, better)
+    gap = generators.reduction(plain, better, stage.data.manifest["group"].to_numpy()[test])
     print(f"error lower by {gap.value:.1%} [{gap.low:.1%}, {gap.high:.1%}] on {gap.n} test images")
 
 
@@ -137,7 +137,8 @@ def robustness(stage: Stage) -> None:
     images, labels = decoded(stage.data, stage.profile.side), stage.data.manifest.label.to_numpy()
     test = splits.views(stage.data.manifest)["test"]
     denoisers = {run.config.model: run.model() for run in studies.autoencoders(stage, "dae", "unet")}
-    judge = restoration.Judge(*(run.model() for run in studies.judges(stage)), labels[test])
+    groups = stage.data.manifest["group"].to_numpy()[test]
+    judge = restoration.Judge(*(run.model() for run in studies.judges(stage)), labels[test], groups)
     table = restoration.robustness(judge, denoisers, images[test], stage.seed)
     write(table, "dae_robustness")
     for front_end in (*denoisers, *damage.FILTERS, restoration.TRAINED):

@@ -6,7 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from fmlib.bootstrap import bin_of, interval, statistics
-from fmlib.intervals import wilson
+from fmlib.intervals import of_rate
 from fmlib.metrics import checked
 
 
@@ -45,19 +45,26 @@ def ece_by_chance(
     return float(np.mean(errors)), *interval(errors)
 
 
-def reliability(labels, probabilities, bins: int = 10) -> pd.DataFrame:
+def reliability(labels, probabilities, groups=None, bins: int = 10) -> pd.DataFrame:
     """How often label 1 occurs where probability p was predicted.
+
+    Args:
+        labels: 0 or 1 (N).
+        probabilities: of label 1 (N).
+        groups: images of one origin (N); without it every image is its own group.
 
     Returns:
         A row per occupied bin with columns left, right (its ends), n, predicted (mean probability), frequency
-        (share of label 1) and its 95% Wilson interval low, high.
+        (share of label 1) and its 95% Wilson interval low, high, over the effective number of images.
     """
     labels, probabilities = checked(labels, probabilities)
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
     place, rows = bin_of(probabilities, bins), []
     for b in np.unique(place):
         inside = place == b
-        n, hits = int(inside.sum()), int(labels[inside].sum())
-        rows.append((b / bins, (b + 1) / bins, n, probabilities[inside].mean(), hits / n, *wilson(hits, n)))
+        n, rate = int(inside.sum()), float(labels[inside].mean())
+        said, ends = probabilities[inside].mean(), of_rate(rate, groups[inside])
+        rows.append((b / bins, (b + 1) / bins, n, said, rate, *ends))
     return pd.DataFrame(rows, columns=["left", "right", "n", "predicted", "frequency", "low", "high"])
 
 

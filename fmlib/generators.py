@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import few_images, generation, studies
-from fmlib.bootstrap import interval
+from fmlib.bootstrap import interval, resamples
 from fmlib.comparison import Difference
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.runs import Run
@@ -46,11 +46,14 @@ def errors(run: Run, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.square((made.astype(np.float32) - images) / 255).mean((1, 2, 3))
 
 
-def reduction(plain: np.ndarray, better: np.ndarray) -> Difference:
-    """By which share the second errors lie below the first on the same images (N each), with its bootstrap interval."""
-    picks = np.random.default_rng(0).integers(0, len(plain), (RESAMPLES, len(plain)))
-    drawn = 1 - better[picks].mean(1) / plain[picks].mean(1)
-    return Difference(float(1 - better.mean() / plain.mean()), *interval(drawn), np.nan, len(plain))
+def reduction(plain: np.ndarray, better: np.ndarray, groups: np.ndarray) -> Difference:
+    """By which share the second errors lie below the first on the same images, with its bootstrap interval.
+
+    All N; images of one group, those of one origin, are drawn together.
+    """
+    drawn = [1 - (weights @ better) / (weights @ plain) for weights in resamples(groups, RESAMPLES)]
+    ends = interval(np.concatenate(drawn))
+    return Difference(float(1 - better.mean() / plain.mean()), *ends, np.nan, len(plain))
 
 
 def learned(stage: Stage, contender: Contender) -> AutoencoderConfig:

@@ -26,6 +26,12 @@ def wilson(hits: float, n: float) -> tuple[float, float]:
     return float(middle - half) if hits > 0 else 0.0, float(middle + half) if hits < n else 1.0
 
 
+def of_rate(rate: float, groups) -> tuple[float, float]:
+    """The 95% Wilson interval of a rate among images with these groups, over their `effective` number."""
+    size = effective(groups)
+    return wilson(rate * size, size)
+
+
 def t_reach(spread, n):
     """Half the 95% Student t interval of a mean of n values with this standard deviation; 0 of a single value."""
     quantile = stats.t.ppf(0.975, np.maximum(n, 2) - 1)

@@ -10,11 +10,11 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from fmlib.bootstrap import interval
+from fmlib.bootstrap import interval, resamples
 from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
 from fmlib.figures.style import label
-from fmlib.intervals import wilson
+from fmlib.intervals import of_rate
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -36,11 +36,15 @@ def ssim(images: torch.Tensor, reference: torch.Tensor) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Judge:
-    """Scores images of known labels (0 or 1, N) by a classifier trained on clean images and one trained with noise."""
+    """Scores images by a classifier trained on clean images and by one trained with noise.
+
+    `labels`: 0 or 1, N; `groups`: of images that share an origin, N, which intervals count once.
+    """
 
     classifier: nn.Module
     hardened: nn.Module
     labels: np.ndarray
+    groups: np.ndarray
 
     def hits(self, images: torch.Tensor, hardened: bool = False) -> np.ndarray:
         """Return which images N 3 H W are classified correctly, bool N."""
@@ -56,9 +60,10 @@ def robustness(judge: Judge, denoisers: dict[str, nn.Module], images: np.ndarray
         images: uint8 N side side 3, of the judge's labels.
 
     Returns:
-        DataFrame with damage, level, front_end, accuracy with its Wilson interval low and high, n; restored with its
-        bootstrap interval restored_low and restored_high: the share of the accuracy that the damage took which comes
-        back (NaN where it took none); and the images' mean psnr (dB) and ssim against the clean ones.
+        DataFrame with damage, level, front_end, accuracy with its Wilson interval low and high (over the effective
+        number of images), n; restored with its bootstrap interval over groups, restored_low and restored_high: the
+        share of the accuracy that the damage took which comes back (NaN where it took none); and the images' mean psnr
+        (dB) and ssim against the clean ones.
     """
     front_ends = {name: partial(apply, model) for name, model in denoisers.items()} | FILTERS
     clean = judge.hits(to_float(images))
@@ -77,12 +82,12 @@ def _level(
 ) -> pd.DataFrame:
     """One damage at one level: a row per front end, the images as they are (`seen`, N 3 H W) first."""
     plain, reference = judge.hits(seen), to_float(images)
-    rows = [{"front_end": NOTHING, **_score(plain, plain, clean), **_quality(seen, reference)}]
+    score = partial(_score, plain=plain, clean=clean, groups=judge.groups)
+    rows = [{"front_end": NOTHING, **score(plain), **_quality(seen, reference)}]
     for name, restore in front_ends.items():
         restored = restore(seen)
-        scores = _score(judge.hits(restored), plain, clean)
-        rows.append({"front_end": name, **scores, **_quality(restored, reference)})
-    known = _score(judge.hits(seen, hardened=True), plain, clean)
+        rows.append({"front_end": name, **score(judge.hits(restored)), **_quality(restored, reference)})
+    known = score(judge.hits(seen, hardened=True))
     return pd.DataFrame([*rows, {"front_end": TRAINED, **known, **_quality(seen, reference)}])
 
 
@@ -94,10 +99,10 @@ def _quality(images: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
     }
 
 
-def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray) -> dict[str, float]:
+def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     """Accuracy and how much of what was lost comes back, of which images (bool N) are classified correctly."""
-    low, high = wilson(int(hits.sum()), len(hits))
-    share, drawn = _restored(hits, plain, clean)
+    low, high = of_rate(hits.mean(), groups)
+    share, drawn = _restored(hits, plain, clean, groups)
     bounds = interval(drawn) if np.isfinite(share) else (np.nan, np.nan)
     return {
         "accuracy": hits.mean(),
@@ -110,16 +115,17 @@ def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray) -> dict[str, 
     }
 
 
-def _restored(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray) -> tuple[float, np.ndarray]:
-    """The share of the lost accuracy that came back, and that of resampled images; NaN where none was lost."""
-    picks = np.random.default_rng(0).integers(0, len(hits), (RESAMPLES, len(hits)))
+def _restored(
+    hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """The share of the lost accuracy that came back, and that of resampled groups; NaN where none was lost."""
     back, lost = hits.astype(float) - plain, clean.astype(float) - plain
     if lost.mean() <= 0:
         return np.nan, np.empty(0)
-    drawn_lost = lost[picks].mean(1)
-    return back.mean() / lost.mean(), np.where(
-        drawn_lost > 0, back[picks].mean(1) / np.maximum(drawn_lost, 1e-9), np.nan
-    )
+    drawn = [weights @ np.stack([back, lost], 1) for weights in resamples(groups, RESAMPLES)]
+    drawn_back, drawn_lost = np.concatenate(drawn).T
+    shares = np.where(drawn_lost > 0, drawn_back / np.maximum(drawn_lost, 1e-9), np.nan)
+    return back.mean() / lost.mean(), shares
 
 
 def record(stage: Stage, table: pd.DataFrame, model: str, dae: Run) -> None:

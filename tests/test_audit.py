@@ -154,6 +154,11 @@ def test_shortcut_scores_find_a_width_that_tells_and_noise_that_does_not():
     table = shortcuts.scores(features, labels, np.arange(400), np.arange(400, 600), ["width", "height"])
     assert table["accuracy"][0] > 0.98 and table["accuracy"][1] < 0.65
     assert shortcuts.strong(table)["shortcut"].tolist() == ["width"]
+    rows = np.concatenate([np.arange(400), np.repeat(np.arange(400, 600), 3)])
+    asked = (features.loc[rows], labels[rows], np.arange(400), np.arange(400, 1000), ["width", "height"])
+    copies = shortcuts.scores(*asked, groups=rows)
+    assert (copies.pop("n") == 3 * table.pop("n")).all()
+    pd.testing.assert_frame_equal(copies, table)
     assert shortcuts.scores(features, labels, np.arange(5), np.arange(400, 600)).empty
 
 

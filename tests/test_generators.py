@@ -18,12 +18,16 @@ def stage(tiny_config, tiny):
 
 def test_the_reduction_of_the_error_is_paired():
     plain = np.random.default_rng(0).uniform(0.01, 0.1, 300)
-    gap = generators.reduction(plain, 0.6 * plain)
+    gap = generators.reduction(plain, 0.6 * plain, np.arange(300))
     assert (
         gap.value == pytest.approx(0.4) and gap.low == pytest.approx(0.4) and gap.high == pytest.approx(0.4)
     )
-    noisy = generators.reduction(plain, 0.6 * plain[::-1])
+    noisy = generators.reduction(plain, 0.6 * plain[::-1], np.arange(300))
     assert noisy.low < noisy.value < noisy.high and noisy.n == 300
+    copies = generators.reduction(
+        np.repeat(plain, 3), np.repeat(0.6 * plain[::-1], 3), np.repeat(range(300), 3)
+    )
+    assert (copies.low, copies.high) == pytest.approx((noisy.low, noisy.high))
 
 
 def test_contenders_differ_in_the_images_alone(stage):

@@ -269,6 +269,16 @@ def test_reliability_keeps_every_image_and_its_frequencies():
     assert ((table.left <= table.predicted) & (table.predicted <= table.right)).all()
 
 
+def test_reliability_of_copies_is_as_uncertain_as_that_of_their_originals():
+    labels, probabilities = made_up()
+    alone = calibration.reliability(labels, probabilities)
+    copies = calibration.reliability(
+        *(np.repeat(each, 3) for each in (labels, probabilities, range(len(labels))))
+    )
+    assert (copies.pop("n") == 3 * alone.pop("n")).all()
+    pd.testing.assert_frame_equal(copies, alone)
+
+
 @pytest.mark.parametrize("factor", [0.4, 1.0, 5.0])
 def test_temperature_recovers_what_logits_were_multiplied_with(factor):
     random = np.random.default_rng(0)

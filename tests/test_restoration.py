@@ -53,7 +53,7 @@ class Nothing(nn.Module):
 def test_a_front_end_that_does_nothing_changes_nothing():
     labels = np.arange(20) % 2
     images = np.where(labels[:, None, None, None] == 1, 200, 50) * np.ones((20, 8, 8, 3))
-    judge = restoration.Judge(Bright(), Bright(), labels)
+    judge = restoration.Judge(Bright(), Bright(), labels, np.arange(20))
     table = restoration.robustness(judge, {"dae": Nothing()}, images.astype(np.uint8), seed=0)
     assert {(row.damage, row.level) for row in table.itertuples()} == {
         (damage, level) for damage, levels in LEVELS.items() for level in levels
@@ -85,14 +85,22 @@ def test_what_comes_back_is_a_share_of_what_was_lost():
     labels = np.arange(40) % 2
     clean, plain = np.ones(40, bool), np.arange(40) < 20
     half = np.arange(40) < 30
-    score = restoration._score(half, plain, clean)
+    score = restoration._score(half, plain, clean, np.arange(40))
     assert score["restored"] == 0.5 and score["restored_low"] < 0.5 < score["restored_high"]
-    assert np.isnan(restoration._score(clean, clean, clean)["restored"])
-    judge = restoration.Judge(Sign(1), Sign(-1), labels)
+    assert np.isnan(restoration._score(clean, clean, clean, np.arange(40))["restored"])
+    judge = restoration.Judge(Sign(1), Sign(-1), labels, np.arange(40))
     images = to_float(
         (np.where(labels == 1, 200, 50)[:, None, None, None] * np.ones((40, 8, 8, 3))).astype(np.uint8)
     )
     assert judge.hits(images).all() and not judge.hits(images, hardened=True).any()
+
+
+def test_copies_of_an_origin_count_once():
+    clean, plain, half = np.ones(40, bool), np.arange(40) < 20, np.arange(40) < 30
+    alone = restoration._score(half, plain, clean, np.arange(40))
+    copies = restoration._score(*(np.repeat(each, 3) for each in (half, plain, clean, np.arange(40))))
+    assert copies.pop("n") == 3 * alone.pop("n")
+    assert copies == pytest.approx(alone)
 
 
 def test_damage_is_what_it_says():

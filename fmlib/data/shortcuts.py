@@ -12,7 +12,7 @@ from PIL import Image
 from fmlib.data import memory, splits
 from fmlib.data.sources import Dataset
 from fmlib.fingerprints import code_version, digest
-from fmlib.intervals import wilson
+from fmlib.intervals import of_rate
 from fmlib.progress import tqdm
 
 SHORTCUTS = {  # name -> columns of the features that it may use
@@ -35,7 +35,7 @@ FOUND_IN_FILES = (
 PIXEL_COLUMNS = [
     column for name, columns in SHORTCUTS.items() if name not in FOUND_IN_FILES for column in columns
 ]
-CODE = ("data/shortcuts.py", "data/pictures.py")
+CODE = ("data/shortcuts.py", "data/pictures.py", "intervals.py")
 VIEWED = 64  # px at which sharpness, spectrum and borders are measured, so that size itself does not count
 FAR = 0.10  # accuracy above the majority rate from which a shortcut is named
 LEAST = 10  # images of each class below which nothing is fitted
@@ -121,7 +121,8 @@ def of(dataset: Dataset, progress: bool = True) -> pd.DataFrame:
 def published(dataset: Dataset, scheme: str = "grouped", progress: bool = True) -> pd.DataFrame:
     """Scores of all shortcuts on the images as they are published, remembered by content and split."""
     sides = splits.assign(dataset.manifest, scheme)
-    store = f"{dataset.fingerprint}-{code_version(CODE)}-{digest(sides.tolist())}-shortcuts"
+    asked = digest([sides.tolist(), dataset.manifest["group"].tolist()])
+    store = f"{dataset.fingerprint}-{code_version(CODE)}-{asked}-shortcuts"
     table = memory.recall(store, SCORED)
     if table is None:
         table = of_split(dataset, of(dataset, progress), scheme)
@@ -139,7 +140,8 @@ def of_split(
     """Scores on one side of a split, as `scores` gives them, fitted on its training images."""
     sides = splits.assign(dataset.manifest, scheme).to_numpy()
     train, judged = np.flatnonzero(sides == "train"), np.flatnonzero(sides == side)
-    return scores(features, dataset.manifest["label"].to_numpy(), train, judged, names)
+    labels, groups = (dataset.manifest[column].to_numpy() for column in ("label", "group"))
+    return scores(features, labels, train, judged, names, groups)
 
 
 def scores(
@@ -148,32 +150,40 @@ def scores(
     train: np.ndarray,
     test: np.ndarray,
     names: Iterable[str] = tuple(SHORTCUTS),
+    groups: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Test accuracy of a small model per shortcut, fitted on train rows alone.
 
+    Args:
+        features: a row for each of N images.
+        labels: 0 or 1 (N).
+        train, test: rows.
+        names: of the shortcuts to score.
+        groups: images of one origin (N); without it every image is its own group.
+
     Returns:
-        shortcut, accuracy, low, high (95% Wilson interval), majority (test share of the class that is more
-        frequent in train), n; empty where there are too few images to fit anything.
+        shortcut, accuracy, low, high (95% Wilson interval over the effective number of images), majority (test share
+        of the class that is more frequent in train), n; empty where there are too few images to fit anything.
     """
     labels = np.asarray(labels)
+    origins = test if groups is None else np.asarray(groups)[test]
     if min(np.bincount(labels[train], minlength=2)) < LEAST or not len(test):
         return pd.DataFrame(columns=list(SCORED))
     common = np.bincount(labels[train], minlength=2).argmax()
     majority = max(np.mean(labels[test] == common), 1 - np.mean(labels[test] == common))
-    rows = [_score(features[SHORTCUTS[name]].to_numpy(), labels, train, test) for name in names]
+    right = {name: _accuracy(features[SHORTCUTS[name]].to_numpy(), labels, train, test) for name in names}
     return pd.DataFrame(
-        [[name, *row, majority, len(test)] for name, row in zip(names, rows, strict=True)],
+        [[name, rate, *of_rate(rate, origins), majority, len(test)] for name, rate in right.items()],
         columns=list(SCORED),
     )
 
 
-def _score(values: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple:
+def _accuracy(values: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:
     from sklearn.ensemble import ExtraTreesClassifier
 
     model = ExtraTreesClassifier(60, min_samples_leaf=5, random_state=0)
     model.fit(values[train], labels[train])
-    right = int((model.predict(values[test]) == labels[test]).sum())
-    return (right / len(test), *wilson(right, len(test)))
+    return float(np.mean(model.predict(values[test]) == labels[test]))
 
 
 def strong(table: pd.DataFrame) -> pd.DataFrame:

@@ -153,7 +153,7 @@ def _reliabilities(ax: Axes, part: pd.DataFrame, column: str, models: list[str])
     for place, model in enumerate(models):
         rows = part[part.model == model]
         rows = rows[rows.seed == rows.seed.min()]
-        table = reliability(rows.label, rows[column]).query(f"n >= {FEWEST}")
+        table = reliability(rows.label, rows[column], rows.group).query(f"n >= {FEWEST}")
         x = np.clip(table.predicted + 0.006 * (place - (len(models) - 1) / 2), 0, 1)
         bars = np.stack([table.frequency - table.low, table.high - table.frequency]).clip(min=0)
         look = {"color": style.colour(model), "linewidth": 1.6, "elinewidth": 1.2, "markersize": 6}
