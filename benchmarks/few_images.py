@@ -129,7 +129,8 @@ def generated(stage: Stage) -> None:
     write(few_images.gains(scores, compared), "vae_generators_gains")
     plain, better = (errors[learned[one.name]] for one in (generators.GAUSSIAN, generators.NEAR))
     gap = generators.reduction(plain, better, stage.data.manifest["group"].to_numpy()[test])
-    print(f"error lower by {gap.value:.1%} [{gap.low:.1%}, {gap.high:.1%}] on {gap.n} test images")
+    lower = style.with_interval(gap.value, gap.low, gap.high, ".1%")
+    print(f"error lower by {lower} on {gap.n} test images")
 
 
 def robustness(stage: Stage) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import few_images, generation, studies
-from fmlib.bootstrap import interval, resamples
+from fmlib.bootstrap import enough, interval, resamples
 from fmlib.comparison import Difference
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.runs import Run
@@ -49,10 +49,10 @@ def errors(run: Run, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def reduction(plain: np.ndarray, better: np.ndarray, groups: np.ndarray) -> Difference:
     """By which share the second errors lie below the first on the same images, with its bootstrap interval.
 
-    All N; images of one group, those of one origin, are drawn together.
+    All N; images of one group, those of one origin, are drawn together. No interval of too few (`bootstrap.enough`).
     """
     drawn = [1 - (weights @ better) / (weights @ plain) for weights in resamples(groups, RESAMPLES)]
-    ends = interval(np.concatenate(drawn))
+    ends = interval(np.concatenate(drawn)) if enough(np.zeros(len(plain)), groups) else (np.nan, np.nan)
     return Difference(float(1 - better.mean() / plain.mean()), *ends, np.nan, len(plain))
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from fmlib.attention import CENTRE, RIVALS, cells, itself
 from fmlib.explain.tables import advantage, gap, interval, sentence
 from fmlib.faces import Faces
-from fmlib.figures.style import label
+from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
 
 POINTING, TIMES = 0.95, 2  # asked of a model that looks at the mask: pointing game, energy over the prior's
@@ -29,10 +29,10 @@ def verdict(tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> str:
         return "Here nobody knows where the masks are: shares of energy by third of the image are all that is measured."
     lines = []
     for model, table in tables.items():
-        (hit, low, high), times = _pointing(table), _times(table, prior)
+        hit, times = with_interval(*_pointing(table), ".0%"), _times(table, prior)
         lines.append(
             f"* {label(model)} **{'passes' if _passes(table, prior) else 'fails'}**: the highest point lies in the "
-            f"mask in {hit:.0%} of masked faces [{low:.0%}, {high:.0%}] (asked: {POINTING:.0%}), and the mask holds "
+            f"mask in {hit} of masked faces (asked: {POINTING:.0%}), and the mask holds "
             f"{times:.1f} times the energy that the centre prior puts there (asked: {TIMES})."
         )
     return "\n".join(lines)
@@ -67,11 +67,8 @@ def confident(confidence: pd.DataFrame) -> str:
     """What drop in confidence and ROAD say of every order of pixels."""
     parts = []
     for maps, part in confidence.groupby("maps", sort=False):
-        drop, low, high = interval(part["drop"], part["group"])
-        road, least, most = interval(part["road"], part["group"])
-        parts.append(
-            f"{label(maps)} {drop:.0%} [{low:.0%}, {high:.0%}] and {road:.2f} [{least:.2f}, {most:.2f}]"
-        )
+        drop, road = (interval(part[column], part["group"]) for column in ("drop", "road"))
+        parts.append(f"{label(maps)} {with_interval(*drop, '.0%')} and {with_interval(*road, '.2f')}")
     return (
         "mean loss of confidence when only what the map shows is left (lower is better), and ROAD, the confidence kept "
         f"without the map's lowest 30% of pixels less that without its highest (higher is better): {'; '.join(parts)}."
@@ -172,10 +169,10 @@ def smeared(found: pd.DataFrame) -> str:
     lines = []
     for (model, split), row in found.iterrows():
         more = "looks more at" if row["low"] > 0 else "shows no sign of looking more at"
+        points = with_interval(*(100 * row[["difference", "low", "high"]]), "+.0f")
         lines.append(
             f"* {label(model)}, {label(split)}, {more} the border of altered images: {row['altered']:.0%} of the "
-            f"energy against {row['others']:.0%} on others, {100 * row['difference']:+.0f} points "
-            f"[{100 * row['low']:+.0f}, {100 * row['high']:+.0f}]."
+            f"energy against {row['others']:.0%} on others; difference in points: {points}."
         )
     return f"An even map has {found['even'].mean():.0%} of its energy there.\n\n" + "\n".join(lines)
 

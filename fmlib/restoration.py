@@ -10,10 +10,10 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from fmlib.bootstrap import interval, resamples
+from fmlib.bootstrap import enough, interval, resamples
 from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
-from fmlib.figures.style import label
+from fmlib.figures.style import label, with_interval
 from fmlib.intervals import of_rate
 from fmlib.runs import Run
 from fmlib.stage import Stage
@@ -103,7 +103,7 @@ def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.nd
     """Accuracy and how much of what was lost comes back, of which images (bool N) are classified correctly."""
     low, high = of_rate(hits.mean(), groups)
     share, drawn = _restored(hits, plain, clean, groups)
-    bounds = interval(drawn) if np.isfinite(share) else (np.nan, np.nan)
+    bounds = interval(drawn) if enough(np.zeros(len(hits)), groups) else (np.nan, np.nan)
     return {
         "accuracy": hits.mean(),
         "low": low,
@@ -153,8 +153,6 @@ def verdict(table: pd.DataFrame, level: float = 0.3, front_end: str = "dae", dam
         return f"On clean images {scored}: it {how}."
     share = ""
     if apart and after.restored > 0:
-        share = (
-            f" and brings back {after.restored:.0%} [{after.restored_low:.0%}, {after.restored_high:.0%}] "
-        )
-        share += "of what was lost"
+        back = with_interval(after.restored, after.restored_low, after.restored_high, ".0%")
+        share = f" and brings back {back} of what was lost"
     return f"At {label(damage)} {level:g} {scored}: it {how}{share}."

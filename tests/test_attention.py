@@ -127,7 +127,8 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     )  # what speaks for one class speaks against the other
     assert ("centre prior", "border_energy") in rows and ("resnet18", "border_energy") in rows
     assert (("resnet18", "pointing_game") in rows) == faces.known == (("resnet18", "energy_inside") in rows)
-    assert all(row["low"] <= row["value"] <= row["high"] for row in stage.rows)
+    known = [row for row in stage.rows if not np.isnan(row["low"])]  # six images have fewer groups
+    assert known and all(row["low"] <= row["value"] <= row["high"] for row in known)
 
 
 def test_a_random_map_is_as_coarse_as_the_models_own(faces, fakes):
@@ -144,8 +145,9 @@ def test_maps_that_lie_on_smeared_borders_are_noticed(faces):
         pytest.skip("of these images it is not known which are altered copies")
     altered = faces.altered
     assert 0 < altered.sum() < len(altered)
-    frame = pd.DataFrame({"maps": "gradcam", "region": "frame", "image": range(15), "area": 0.36})
-    frame["group"] = faces.manifest["group"]
+    frame = pd.DataFrame({"maps": "gradcam", "region": "frame", "image": [*range(15)] * 6, "area": 0.36})
+    frame["group"] = range(90)
+    altered = np.tile(altered, 6)
     kinds = {"looks": np.where(altered, 0.9, 0.1), "does not": np.where(altered, 0.1, 0.2)}
     tables = {(model, "official"): frame.assign(energy=energy) for model, energy in kinds.items()}
     found = readings.borders(tables, faces)
@@ -154,7 +156,7 @@ def test_maps_that_lie_on_smeared_borders_are_noticed(faces):
     assert "looks more at" in first and "no sign" in second
     stage = FakeStage()
     gradcam_rows.borders(stage, fake_of(faces), found.iloc[0])
-    assert stage.rows[0]["metric"] == "border_energy_altered_less_others" and stage.rows[0]["n"] == 15
+    assert stage.rows[0]["metric"] == "border_energy_altered_less_others" and stage.rows[0]["n"] == 90
 
 
 def fake_of(faces) -> FakeRun:

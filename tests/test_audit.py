@@ -145,6 +145,17 @@ def test_found_copies_are_remembered_by_content(tmp_path, faces, monkeypatch):
     assert len(relatives.find(again.root, again.manifest)) > 0
 
 
+def test_a_set_of_blank_pictures_is_audited(tmp_path):
+    for name, tone in (("WithMask", 0), ("WithoutMask", 100)):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (32, 32), (tone + 10 * number,) * 3).save(
+                tmp_path / "set" / name / f"{number}.png"
+            )
+    found = audit.of(sources.external(tmp_path / "set", progress=False), progress=False)
+    assert len(found.blank) == 6 and not found.groups
+
+
 def test_shortcut_scores_find_a_width_that_tells_and_noise_that_does_not():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 600)

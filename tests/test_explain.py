@@ -530,15 +530,26 @@ def test_aligning_equal_faces_changes_nothing():
 
 
 def test_a_gap_is_the_difference_of_two_means_with_an_interval():
-    values, chosen = [1.0, 2.0, 3.0, 5.0, np.nan], [True, False, False, True, True]
-    value, low, high = tables.gap(values, chosen, list("abcde"))
-    assert value == 0.5 and low < value < high
-    assert np.isnan(tables.gap(values, [True] * 5, list("abcde"))).all()
+    values = np.array([*range(12), np.nan])
+    chosen, groups = np.arange(13) % 2 == 0, np.arange(13)
+    value, low, high = tables.gap(values, chosen, groups)
+    assert value == -1 and low < value < high
+    few = tables.gap(values, chosen, np.minimum(groups, 9))
+    assert few[0] == -1 and np.isnan(few[1:]).all()  # five groups of the chosen
+    assert np.isnan(tables.gap(values, np.ones(13, bool), groups)).all()
 
 
 def test_interval_holds_the_mean_and_ignores_missing_values():
-    mean, low, high = tables.interval([0, 1, np.nan, 0, 1])
-    assert low <= mean == 0.5 <= high
+    mean, low, high = tables.interval([0, 1, np.nan, 0, 1, 0, 1])
+    assert low < mean == 0.5 < high
     assert np.isnan(tables.interval([np.nan])).all()
-    together = tables.interval([0, 0, 0, 1, 1, 1], ["a", "a", "a", "b", "b", "b"])
-    assert together == (0.5, 0, 1)  # two groups: resamples of both extremes are common
+    together = tables.interval(np.repeat([0, 1, 0, 1, 0, 1], 5), np.repeat(list("abcdef"), 5))
+    assert together == (mean, low, high)
+
+
+def test_an_interval_of_values_that_are_all_alike_has_a_width():
+    mean, low, high = tables.interval(np.ones(30))
+    assert (mean, high) == (1, 1) and 0.85 < low < 0.9
+    assert tables.interval(np.zeros(30))[:2] == (0, 0)
+    assert tables.interval([1, 1, 1], list("aab"))[0] == 1
+    assert np.isnan(tables.interval([1, 1, 1], list("aab"))[1:]).all()  # too few groups

@@ -188,6 +188,15 @@ def test_a_folder_of_pictures_beside_a_class_folder_is_listed_as_not_read(tmp_pa
         sources.load(str(tmp_path / "set"), progress=False)
 
 
+def test_a_split_folder_that_cannot_be_read_whole_is_listed(tmp_path):
+    root = both(tmp_path / "set", "Train")
+    fill(root / "Test" / "mask", range(900, 903))
+    both(root / "Holdout")
+    table = sources.external(root, progress=False).unreadable.set_index("path")["reason"]
+    assert set(table.index) == {"Test/mask", "Holdout"}
+    assert "WithMask" in table["Test/mask"] and "Validation" in table["Holdout"]
+
+
 @pytest.mark.parametrize("splits", [[], ["Train", "Test"]])
 def test_folders_that_are_no_class_of_pictures_are_not_listed(tmp_path, splits):
     root, mine = both(tmp_path / "set", *splits), splits[0] if splits else ""

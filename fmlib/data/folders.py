@@ -24,6 +24,7 @@ CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 FOLLOW = "FMLIB_FOLLOW_LINKS"  # environment variable
 LINK = f"a link that leads out of the folder; it is followed with {FOLLOW}=1"
 STRANGER = "pictures in it are not read: class folders are called WithMask and WithoutMask"
+UNNAMED = "class folders in it are not read: split folders are called Train, Validation and Test"
 OTHER = "a folder of class folders beside the one that is read: name it by itself, or put both into one"
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
@@ -104,8 +105,11 @@ def _class_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
 
 def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> Listing:
     listing = Listing(root)
-    for parent in sorted({folder.parent for folder, _, _ in places}):
+    parents = {folder.parent for folder, _, _ in places}
+    parents |= {child for child in _children(root) if key(child.name) in SPLIT_NAMES}
+    for parent in sorted(parents):
         listing.problems += [(relative(folder, root), STRANGER) for folder in _strangers(parent, within)]
+    listing.problems += [(relative(folder, root), UNNAMED) for folder in _unnamed(root, within)]
     for folder, label, split in places:
         for path in _walk(folder, listing.problems, root, within):
             _add(listing, path, label, split)
@@ -115,10 +119,20 @@ def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> List
 
 def _strangers(parent: Path, within: Path) -> Iterator[Path]:
     """Folders of pictures beside class folders whose names tell no class."""
-    for folder in _children(parent):
-        named = key(folder.name) in CLASS_NAMES | SPLIT_NAMES
-        if not named and not outside(folder, within) and _holds_pictures(folder):
-            yield folder
+    return (folder for folder in _unknown(parent, within) if _holds_pictures(folder))
+
+
+def _unnamed(root: Path, within: Path) -> Iterator[Path]:
+    """Folders of class folders beside split folders, whose names tell no split."""
+    return (folder for folder in _unknown(root, within) if any(_class_folders(folder)))
+
+
+def _unknown(parent: Path, within: Path) -> list[Path]:
+    """Folders whose names tell neither a class nor a split."""
+    named = CLASS_NAMES | SPLIT_NAMES
+    return [
+        child for child in _children(parent) if key(child.name) not in named and not outside(child, within)
+    ]
 
 
 def _holds_pictures(folder: Path) -> bool:

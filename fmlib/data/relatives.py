@@ -21,10 +21,13 @@ def find(root: Path, manifest: pd.DataFrame, progress: bool = True) -> np.ndarra
 
     Of files with the same bytes only the first is looked at; blank pictures are not.
     """
+    none = np.zeros((0, 2), np.int64)
     shown = manifest[manifest["contrast"] >= BLANK].drop_duplicates("sha256")
+    if len(shown) < 2:
+        return none
     if len(shown) > LIMIT:
         warnings.warn(f"altered copies are not searched for among more than {LIMIT} images", stacklevel=2)
-        return np.zeros((0, 2), np.int64)
+        return none
     store = _store(shown["sha256"])
     known = memory.recall(store, {"first": str, "second": str})
     if known is None:

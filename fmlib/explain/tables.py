@@ -3,37 +3,52 @@
 import numpy as np
 import pandas as pd
 
+from fmlib.bootstrap import enough, resamples
 from fmlib.bootstrap import interval as bootstrap_interval
-from fmlib.bootstrap import resamples
+from fmlib.intervals import of_rate
 
 EVEN = 1.1  # a band that holds less than this times its share of the area is not looked at more than the rest
 
 
 def interval(values, groups=None, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
-    """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups."""
+    """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups.
+
+    The ends are NaN of too few groups (`bootstrap.enough`), and those of a rate where all values are 0 or all are 1,
+    of which every draw has the same mean.
+    """
     values = np.asarray(values, dtype=float)
     known = np.isfinite(values)
     if not known.any():
         return (np.nan,) * 3
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)
-    values, blocks = values[known], resamples(groups[known], draws, seed)
-    means = np.concatenate([weights @ values / weights.sum(1) for weights in blocks])
-    return (float(values.mean()), *bootstrap_interval(means))
+    values, groups = values[known], groups[known]
+    mean = float(values.mean())
+    if not enough(np.zeros(len(values)), groups):
+        return mean, np.nan, np.nan
+    if np.all(values == mean) and mean in (0, 1):
+        return (mean, *of_rate(mean, groups))
+    means = [weights @ values / weights.sum(1) for weights in resamples(groups, draws, seed)]
+    return (mean, *bootstrap_interval(np.concatenate(means)))
 
 
 def gap(values, chosen, groups, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
-    """Mean of the `chosen` values (bool N) less that of the others, with its 95 % interval, drawn by whole groups."""
+    """Mean of the `chosen` values (bool N) less that of the others, with its 95 % interval, drawn by whole groups.
+
+    The ends are NaN where one of the two has too few groups (`bootstrap.enough`).
+    """
     values, chosen = np.asarray(values, dtype=float), np.asarray(chosen, dtype=bool)
     known = np.isfinite(values)
     values, chosen, groups = values[known], chosen[known], np.asarray(groups)[known]
     if not chosen.any() or chosen.all():
         return (np.nan,) * 3
+    value = float(values[chosen].mean() - values[~chosen].mean())
+    if not enough(chosen, groups):
+        return value, np.nan, np.nan
     differences = []
     for weights in resamples(groups, draws, seed):
         with np.errstate(invalid="ignore"):  # a draw may hold none of one kind; `interval` leaves it out
             sides = [weights[:, part] @ values[part] / weights[:, part].sum(1) for part in (chosen, ~chosen)]
         differences.append(sides[0] - sides[1])
-    value = float(values[chosen].mean() - values[~chosen].mean())
     return (value, *bootstrap_interval(np.concatenate(differences)))
 
 
