@@ -5,6 +5,7 @@ studies, in the same time. Every arm sees about equally many images; all but one
 are trained on the grouped split. Photographs of other collections are only judged, after everything is decided.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pandas as pd
@@ -22,7 +23,7 @@ LONGER = 3  # times the epochs of the architecture study, at most
 ENOUGH = 80_000  # images seen, from which no epochs are added
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
-FAR, FAR_PASTED = "elsewhere", "elsewhere, pasted masks"
+FAR, FAR_PASTED, FAR_MAX = "elsewhere", "elsewhere, pasted masks", "elsewhere, pasted masks, maximum"
 ARMS = {  # name -> what is changed
     "classic": {"augmentation": "classic"},
     "strong": {"augmentation": "strong"},
@@ -30,12 +31,14 @@ ARMS = {  # name -> what is changed
     LEAKING: {"augmentation": "gentle", "split": "official"},
     FAR: {"augmentation": "elsewhere"},
     FAR_PASTED: {"augmentation": "elsewhere", "pasted": PASTED},
+    FAR_MAX: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max"},
 }
 # arm -> the one that it differs from in one part; the others are held against the first
-BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR}
+BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR, FAR_MAX: FAR_PASTED}
 DESCRIBED = {  # baselines that are more than an augmentation
     SAME_RECIPE: "without blending, on the grouped split",
     FAR: "for elsewhere, without pasted masks",
+    FAR_PASTED: "for elsewhere, with pasted masks, without the maximum",
 }
 METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
@@ -64,18 +67,18 @@ def _base(stage: Stage, split: str) -> list[ClassifierConfig]:
     return [replace(one, model=MODEL, side=side, epochs=epochs) for one in study]
 
 
-def trained(stage: Stage) -> dict[str, list[Run]]:
-    """Return the runs of every arm, one for each seed."""
-    asked = [(arm, config) for arm, seeds in configs(stage).items() for config in seeds]
+def trained(stage: Stage, arms: Collection[str] = ARMS) -> dict[str, list[Run]]:
+    """Return the runs of these arms, one for each seed."""
+    asked = [(arm, config) for arm, seeds in configs(stage).items() if arm in arms for config in seeds]
     found: dict[str, list[Run]] = {}
     for (arm, _), run in zip(asked, runs.get_all(config for _, config in asked), strict=True):
         found.setdefault(arm, []).append(run)
     return found
 
 
-def named(arms: dict[str, list[Run]]) -> dict[str, Run]:
-    """Return the first run of every arm of the grouped split by the name that results have for it."""
-    return {f"{MODEL} {arm}": found[0] for arm, found in arms.items() if found[0].config.split == "grouped"}
+def named(arms: dict[str, list[Run]]) -> dict[str, list[Run]]:
+    """Return the runs of every arm of the grouped split by the name that results have for it."""
+    return {f"{MODEL} {arm}": found for arm, found in arms.items() if found[0].config.split == "grouped"}
 
 
 def predictions(stage: Stage, arms: dict[str, list[Run]]) -> pd.DataFrame:

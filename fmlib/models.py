@@ -131,7 +131,7 @@ def _efficientnet(name: str, side: int, weights: str | None) -> Classifier:
 def _compact(name: str, side: int, weights: str | None) -> Classifier:
     if weights is not None:
         raise UsageError("nobody has trained it on ImageNet")
-    return Classifier(name, Compact(len(CLASSES)), "0")
+    return Classifier(name, Compact(len(CLASSES), maximum=name == "compact-max"), "0")
 
 
 def _dae_encoder(name: str, side: int, weights: str | None) -> Classifier:
@@ -153,7 +153,7 @@ BUILDERS = {
     ),
     "alexnet": _alexnet,
     "googlenet": _googlenet,
-    "compact": _compact,
+    **dict.fromkeys(("compact", "compact-max"), _compact),
     "dae-encoder": _dae_encoder,
 }
 

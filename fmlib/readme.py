@@ -166,7 +166,7 @@ def elsewhere_table(found: pd.DataFrame) -> str:
     for (split, model), _ in rows.groupby(["split", "model"], sort=False):
         own = means[(means["split"] == split) & (means["model"] == model)]
         cells = [_with_interval(own.loc[key]) for key in shown.values()]
-        cells += [f"{own.loc[key].value:.3f}" if key in own.index else "" for key in changed.values()]
+        cells += [_with_interval(own.loc[key], ".3f") if key in own.index else "" for key in changed.values()]
         name = label(model).removeprefix("compact network, ")
         lines.append(f"| {name} | {label(split)} | {' | '.join(cells)} |")
     return "\n".join(lines)

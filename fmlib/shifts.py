@@ -16,6 +16,7 @@ from scipy.special import expit
 from torch.nn import functional as F
 
 from fmlib import metrics, tables
+from fmlib.augmentation import GREY
 from fmlib.data import splits
 from fmlib.data.batches import to_float
 from fmlib.data.decoding import decoded
@@ -68,7 +69,8 @@ def coarse(images: torch.Tensor, share: float) -> torch.Tensor:
 
 def grey(images: torch.Tensor) -> torch.Tensor:
     """Return images N 3 S S without colour."""
-    return images.mean(1, keepdim=True).expand_as(images).contiguous()
+    brightness = torch.einsum("nchw,c->nhw", images, torch.tensor(GREY))
+    return brightness[:, None].expand_as(images).contiguous()
 
 
 def bright(images: torch.Tensor, factor: float) -> torch.Tensor:
@@ -93,8 +95,8 @@ CHANGES: dict[str, Change] = (
 METRICS = ("balanced_accuracy", "recall", "auc")
 
 
-def table(stage: Stage, named: dict[str, Run]) -> pd.DataFrame:
-    """Score runs, by their names, on validation images of the grouped split after each of `CHANGES`.
+def table(stage: Stage, named: dict[str, list[Run]]) -> pd.DataFrame:
+    """Score runs, by a name for all seeds of one, on validation images of the grouped split after each of `CHANGES`.
 
     Returns:
         DataFrame with model (the name), seed, run, change, metric (`METRICS` and "specificity", the share of faces
@@ -103,7 +105,7 @@ def table(stage: Stage, named: dict[str, Run]) -> pd.DataFrame:
     rows = np.flatnonzero(splits.assign(stage.data.manifest, "grouped") == "validation")
     rows = splits.subset(stage.data.manifest, rows, MOST)
     parts = []
-    for name, run in named.items():
+    for name, run in ((name, run) for name, seeds in named.items() for run in seeds):
         inputs = {"run": run.key, "data": stage.data.fingerprint, "seed": stage.seed}
         found = tables.remembered("shifts", inputs, partial(_of_run, stage, run, rows))
         parts.append(found.assign(model=name, seed=run.config.seed, run=run.key))
@@ -135,8 +137,11 @@ def record(stage: Stage, found: pd.DataFrame) -> None:
 
 
 def line(found: pd.DataFrame, model: str) -> str:
-    """Say which change costs a model most, and what it makes of faces that fill half of the frame's side."""
-    of = found[found["model"] == model].set_index(["change", "metric"])["value"]
+    """Say which change costs a model most, and what it makes of faces that fill half of the frame's side.
+
+    Scores are means over its seeds.
+    """
+    of = found[found["model"] == model].groupby(["change", "metric"], sort=False)["value"].mean()
     score = of.xs("balanced_accuracy", level="metric")
     changed = score.drop(AS_THEY_ARE)
     missed, called = 1 - of[HALF, "recall"], 1 - of[HALF, "specificity"]

@@ -93,5 +93,10 @@ def test_the_compact_network_takes_any_side(side):
 def test_the_compact_network_is_small_and_has_no_pretrained_weights():
     assert sum(p.numel() for p in Compact(2).parameters()) < 1.3e6
     assert Compact(2)[0](torch.rand(1, 3, 96, 96)).shape == (1, WIDTHS[-1], 3, 3)
+    both = models.build("compact-max", side=96).net
+    assert sum(p.numel() for p in both.parameters()) < 1.3e6
+    maps = both[0](torch.rand(2, 3, 96, 96))
+    assert both[1](maps).shape == (2, 2 * WIDTHS[-1])
+    torch.testing.assert_close(both[1](maps)[:, -1], maps[:, -1].flatten(1).max(1).values)
     with pytest.raises(FmlibError, match="nobody has trained it on ImageNet"):
         models.build("compact", pretrained=True)

@@ -49,7 +49,11 @@ def test_arms_change_what_they_say_and_the_usual_one_is_first(
     assert arms["no blending, official split"] == leaking
     far = [replace(config, augmentation="elsewhere") for config in base]
     assert arms["elsewhere"] == far
-    assert arms["elsewhere, pasted masks"] == [replace(config, pasted=4000) for config in far]
+    pasted = [replace(config, pasted=4000) for config in far]
+    assert arms["elsewhere, pasted masks"] == pasted
+    assert arms["elsewhere, pasted masks, maximum"] == [
+        replace(config, model="compact-max") for config in pasted
+    ]
 
 
 def test_a_long_study_is_not_made_longer(monkeypatch):

@@ -229,10 +229,12 @@ def test_metric_figures(case, tmp_path, monkeypatch):
 def test_changed_images_have_a_row_per_model_and_a_column_per_change_in_their_order(tmp_path):
     values = {"resnet18": (1.0, 0.75), "compact strong": (0.875, 0.5)}
     found = pd.DataFrame(
-        {"model": model, "change": change, "metric": metric, "value": value if metric == "recall" else 0.0}
+        {"model": model, "change": change, "metric": metric, "seed": seed}
+        | {"value": value + shift if metric == "recall" else 0.0}
         for model, scores in values.items()
         for change, value in zip(("small", "as they are"), scores, strict=True)
         for metric in ("recall", "auc")
+        for seed, shift in enumerate((-0.125, 0.125))
     )
     figure = figures.changed_images(found, "recall")
     check(figure, tmp_path, labelled=False)

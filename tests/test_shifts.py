@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -69,7 +70,7 @@ def test_classes_are_scored_apart(tiny):
         model[1].bias.copy_(torch.tensor([0.0, 1.0]))
     run = SimpleNamespace(key="always", model=lambda: model, config=ClassifierConfig(side=32))
     stage = SimpleNamespace(data=tiny, seed=0)
-    found = shifts.table(stage, {"compact strong": run})
+    found = shifts.table(stage, {"compact strong": [run]})
     assert list(dict.fromkeys(found.change)) == list(shifts.CHANGES)
     values = found.groupby("metric").value.agg(["min", "max"])
     assert values.loc["recall"].tolist() == [1, 1] and values.loc["specificity"].tolist() == [0, 0]
@@ -81,9 +82,21 @@ def test_classes_are_scored_apart(tiny):
     assert "0.500 after the worst" in said
 
 
+def test_seeds_are_averaged():
+    rows = [("as they are", 1.0, 1.0), ("50% of the frame", 0.5, 0.75)]
+    scores = [
+        {"model": "alexnet", "change": change, "metric": metric, "seed": seed, "value": value}
+        for change, *values in rows
+        for seed, value in enumerate(values)
+        for metric in ("balanced_accuracy", "recall", "specificity")
+    ]
+    said = shifts.line(pd.DataFrame(scores), "alexnet")
+    assert "0.625 after the worst" in said and "misses 38% of the masks" in said
+
+
 def test_a_run_is_scored_as_its_own_predictions_are(tiny, tiny_config):
     run = runs.get(ClassifierConfig(data=tiny_config, model="compact", side=32, epochs=2))
-    found = shifts.table(SimpleNamespace(data=tiny, seed=0), {"compact": run})
+    found = shifts.table(SimpleNamespace(data=tiny, seed=0), {"compact": [run]})
     own = run.predictions[run.predictions.split == "validation"]
     recall = (own.probability[own.label == 1] >= 0.5).mean()
     as_is = found[(found.change == shifts.AS_THEY_ARE) & (found.metric == "recall")]

@@ -98,14 +98,14 @@ def _plain_log(ax: Axes, values: pd.Series) -> None:
 
 
 def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Figure:
-    """A metric of every model on images after every change, a row per model.
+    """A metric of every model on images after every change, a row per model, means over seeds.
 
     Args:
-        found: columns model, change, metric, value.
+        found: columns model, change, metric, value; a row for each seed.
     """
     part = found[found.metric == metric]
     rows, columns = (list(dict.fromkeys(part[name])) for name in ("model", "change"))
-    values = part.pivot(index="model", columns="change", values="value").loc[rows, columns]
+    values = part.pivot_table(index="model", columns="change", values="value").loc[rows, columns]
     with style.report():
         figure, ax = plt.subplots(figsize=(3.4 + 0.85 * len(columns), 2.2 + 0.45 * len(rows)))
         sns.heatmap(

@@ -31,7 +31,7 @@ GOOD, BAD = BLUE, VERMILION  # right and wrong
 COLOURS = (
     {"resnet18": BLUE, "efficientnet-b0": VERMILION, "alexnet": GREEN, "googlenet": INDIGO}
     | {"resnet34": PURPLE, "resnet50": WINE, "efficientnet-b1": OCHRE, "efficientnet-b2": GREY}
-    | {"efficientnet-b3": "#7A3300", "compact": "#5C6B00", "ensemble": "#111111"}
+    | {"efficientnet-b3": "#7A3300", "compact": "#5C6B00"}
     | {"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO, "adamw": PURPLE}
     | {"relu": BLUE, "tanh": VERMILION, "leaky_relu": GREEN, "swish": INDIGO}
     | {"without mask": VERMILION, "with mask": BLUE}
@@ -47,7 +47,7 @@ COLOURS = (
 LABELS = (
     {"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "alexnet": "AlexNet"}
     | {f"efficientnet-b{i}": f"EfficientNet-B{i}" for i in range(8)}
-    | {"compact": "compact network"}
+    | {"compact": "compact network", "compact-max": "compact network with maximum"}
     | {"googlenet": "GoogLeNet", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "adadelta": "Adadelta"}
     | {"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"}
     | {"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"}
@@ -60,6 +60,7 @@ LABELS = (
     | {"compact no blending, official split": "compact network, images not blended"}
     | {"compact elsewhere": "compact network, for elsewhere"}
     | {"compact elsewhere, pasted masks": "compact network, for elsewhere, pasted masks"}
+    | {"compact elsewhere, pasted masks, maximum": "compact network, for elsewhere, pasted masks, maximum"}
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
     | {
