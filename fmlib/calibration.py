@@ -5,17 +5,9 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from fmlib.bootstrap import bin_of, interval, statistics
+from fmlib.bootstrap import bin_of, interval
 from fmlib.intervals import of_rate
 from fmlib.metrics import checked
-
-
-def ece(labels, probabilities, bins: int = 15) -> float:
-    """Expected calibration error: mean gap between probability and frequency of label 1 over equal bins."""
-    labels, probabilities = checked(labels, probabilities)
-    return float(
-        statistics(labels, probabilities, np.ones((1, len(labels))), bins=bins, only="ece")["ece"][0]
-    )
 
 
 def ece_by_chance(

@@ -58,28 +58,18 @@ def discordant(labels, models: dict) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["a", "b", "only_a", "only_b", "p_mcnemar"])
 
 
-def paired_difference(
-    a_values, b_values, method: str = "t", resamples: int = 4000, seed: int = 0
-) -> Difference:
-    """The mean of paired differences, as of two models' scores over the same seeds.
+def paired_difference(a_values, b_values) -> Difference:
+    """The mean of paired differences, as of two models' scores over the same seeds, with Student's interval.
 
     Args:
-        a_values, b_values: one value per pair (n); one pair alone has no interval (NaN).
-        method: "t" (Student's interval; for few pairs) or "bootstrap" (percentiles of resampled pairs).
+        a_values, b_values: one value per pair (n). One pair alone has no interval (NaN), and neither have pairs that
+            all differ by the same: few coarse scores may well, and say nothing of how far others would lie apart.
     """
     gaps = np.asarray(a_values, dtype=float) - np.asarray(b_values, dtype=float)
     n, mean = len(gaps), float(gaps.mean())
-    if method not in ("t", "bootstrap"):
-        raise UsageError(f"unknown method {method!r}; known are: t, bootstrap")
-    if n < 2:
+    error = float(gaps.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
+    if error <= 1e-12 * max(1.0, abs(mean)):
         return Difference(mean, np.nan, np.nan, np.nan, n)
-    if method == "bootstrap":
-        picks = np.random.default_rng(seed).integers(0, n, (resamples, n))
-        means = gaps[picks].mean(axis=1)
-        return Difference(mean, *interval(means), _two_sided(means), n)
-    error = float(gaps.std(ddof=1) / np.sqrt(n))
-    if error <= 1e-12 * max(1.0, abs(mean)):  # all pairs differ by the same amount
-        return Difference(mean, mean, mean, float(mean == 0), n)
     reach = float(t_reach(gaps.std(ddof=1), n))
     return Difference(mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, n - 1)), n)
 

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fmlib import calibration, metrics, tables
 from fmlib.data import splits
+from fmlib.environment import environment
 from fmlib.intervals import t_reach
 
 KEYS = ["model", "split", "seed", "run", "view"]
@@ -56,7 +57,7 @@ def scores(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     Of calibrated probabilities there are the error (`ece_calibrated`), the error that a perfectly calibrated model with
     the same probabilities would show (`ece_by_chance`, with the interval of 95% of draws), and the temperature.
     """
-    content = int(pd.util.hash_pandas_object(table[["run", "view", "path", "label", "logit"]]).sum())
+    content = int(pd.util.hash_pandas_object(table[["run", "view", "path", "label", "group", "logit"]]).sum())
     return tables.remembered("scores", {"predictions": content, "seed": seed}, lambda: _scores(table, seed))
 
 
@@ -97,10 +98,11 @@ def costs(trained: list) -> pd.DataFrame:
 
     Speed is measured on this machine, once, at the side that the model was trained with.
     """
-    rows = []
+    rows, here = [], environment()
+    machine = {name: here[name] for name in ("machine", "cpu_count", "torch_threads", "device")}
     for name in dict.fromkeys(run.config.model for run in trained):
         mine = [run for run in trained if run.config.model == name]
-        measured = tables.remembered("cost", {"run": mine[0].key}, lambda run=mine[0]: _cost(run))
+        measured = tables.remembered("cost", {"run": mine[0].key, **machine}, lambda run=mine[0]: _cost(run))
         seconds = float(np.mean([run.seconds for run in mine]))
         rows.append({"model": name, "train_seconds": seconds, **measured.iloc[0].to_dict()})
     return pd.DataFrame(rows)

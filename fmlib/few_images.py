@@ -13,7 +13,7 @@ from fmlib import comparison, metrics, runs
 from fmlib.better_autoencoders import latent
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.data import splits
-from fmlib.figures.style import label
+from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
@@ -217,7 +217,7 @@ def gain_sentences(gains: pd.DataFrame) -> str:
     """Say in a list what each comparison of `gains` showed, from its interval."""
     lines = []
     for row in gains.itertuples():
-        gap = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}] balanced accuracy"
+        gap = with_interval(row.difference, row.low, row.high, "+.3f", "no interval") + " balanced accuracy"
         lines.append(
             f"* At {row.per_class} images per class: {label(row.arm)} against {label(row.baseline)} "
             f"**{row.verdict}** ({gap}, {row.pairs} pairs)."

@@ -67,16 +67,19 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sentence(table: pd.DataFrame) -> str:
-    """Say which rates were chosen, and whose lies at the edge of what was tried."""
-    said, edge = [], []
+    """Say which rates were chosen, and whose lies at the edge of what was tried.
+
+    An optimizer that has fewer rates than another has lost its largest, which no training survived.
+    """
+    said, edge, tried = [], [], table.groupby("optimizer").size().max()
     for name, rows in table.groupby("optimizer", sort=False):
         pick = rows[rows.chosen].iloc[0]
         said.append(
             f"{pick.learning_rate:.3g} for {label(name)}" + (" (the usual one)" if pick.usual else "")
         )
-        if len(rows) > 2 and pick.learning_rate in (rows.learning_rate.min(), rows.learning_rate.max()):
+        smallest, largest = pick.learning_rate == rows.learning_rate.agg(["min", "max"])
+        if tried > 2 and (smallest or (largest and len(rows) == tried)):
             edge.append(label(name))
-    tried = table.groupby("optimizer").size().max()
     text = f"Of {tried} learning rates each, the lowest loss on validation images chose {', '.join(said)}."
     if not edge:
         return text

@@ -100,6 +100,8 @@ def test_the_lowest_loss_after_the_last_epoch_chooses_a_rate():
     text = learning_rates.sentence(table)
     assert "0.001 for Adam (the usual one), 0.015 for SGD" in text
     assert "For SGD that is the smallest or the largest" in text
+    lost = learning_rates.searched([*found[:2], *found[3:]])  # Adam's largest did not survive an epoch
+    assert "For SGD that is" in learning_rates.sentence(lost)
     shown = learning_rates.readable(table)
     assert shown.loc["Adam"].tolist() == ["0.500 at 0.0003", "0.400 at 0.001", "inf at 0.003", "0.001"]
 

@@ -375,16 +375,16 @@ def test_measures_of_hand_made_maps():
     assert measures.pointing_game(maps, region).tolist() == [1, 0.5, 0]
     assert measures.energy_inside(maps, region).tolist() == [1, 0.5, 0]
     assert measures.iou_top(maps, region, share=2 / 16).tolist() == pytest.approx([1 / 4, 1 / 5, 0])
-    assert measures.border_energy(maps, width=0.25).tolist() == [1, 1, 0]
+    assert measures.energy_inside(maps, measures.border(4, 0.25).expand(3, 4, 4)).tolist() == [1, 1, 0]
     nothing = measures.pointing_game(maps, torch.zeros(3, 4, 4, dtype=torch.bool))
     assert nothing.isnan().all()
 
 
 def test_an_even_map_holds_what_the_area_holds_and_the_centre_prior_more_in_the_middle():
-    frame = measures.border(20).float().mean().item()
-    assert measures.border_energy(torch.ones(1, 20, 20)).item() == pytest.approx(frame) == pytest.approx(0.36)
+    frame = measures.border(20)[None]
+    assert measures.energy_inside(torch.ones(1, 20, 20), frame).item() == pytest.approx(0.36)
     prior = measures.centre_prior(20)[None]
-    assert prior.max() == 1 and measures.border_energy(prior).item() < frame
+    assert prior.max() == 1 and measures.energy_inside(prior, frame).item() < 0.36
     assert torch.allclose(prior, prior.flip(1)) and torch.equal(prior, prior.transpose(1, 2))
 
 

@@ -38,11 +38,9 @@ def test_verdicts_follow_from_paired_intervals():
     unsure = [("cvae", "none"), ("learned", "classic"), ("classic+cvae", "classic")]
     expected = {**helps, ("vae", "none"): "hurts", **dict.fromkeys(unsure, "cannot be told")}
     assert dict(gains.verdict) == expected
-    assert (
-        (gains.low <= gains.difference).all()
-        and (gains.difference <= gains.high).all()
-        and (gains.pairs == 10).all()
-    )
+    assert np.isnan(gains.low["cvae", "none"]) and (gains.pairs == 10).all()  # all its pairs are equal
+    apart = gains.drop(("cvae", "none"))
+    assert ((apart.low <= apart.difference) & (apart.difference <= apart.high)).all()
     said = few_images.gain_sentences(gains.reset_index())
     for words in (
         "classic augmentation against no augmentation **helps**",

@@ -162,15 +162,14 @@ def scores(
         groups: images of one origin (N); without it every image is its own group.
 
     Returns:
-        shortcut, accuracy, low, high (95% Wilson interval over the effective number of images), majority (test share
-        of the class that is more frequent in train), n; empty where there are too few images to fit anything.
+        shortcut, accuracy, low, high (95% Wilson interval over the effective number of images), majority (the larger
+        test share of the two classes), n; empty where there are too few images to fit anything.
     """
     labels = np.asarray(labels)
     origins = test if groups is None else np.asarray(groups)[test]
     if min(np.bincount(labels[train], minlength=2)) < LEAST or not len(test):
         return pd.DataFrame(columns=list(SCORED))
-    common = np.bincount(labels[train], minlength=2).argmax()
-    majority = max(np.mean(labels[test] == common), 1 - np.mean(labels[test] == common))
+    majority = np.bincount(labels[test], minlength=2).max() / len(test)
     right = {name: _accuracy(features[SHORTCUTS[name]].to_numpy(), labels, train, test) for name in names}
     return pd.DataFrame(
         [[name, rate, *of_rate(rate, origins), majority, len(test)] for name, rate in right.items()],

@@ -60,12 +60,6 @@ def border(side: int, width: float = BORDER) -> Tensor:
     return frame
 
 
-def border_energy(maps: Tensor, width: float = BORDER) -> Tensor:
-    """Share of each map's sum that lies in the frame of the image."""
-    frame = border(maps.shape[-1], width).to(maps.device)
-    return energy_inside(maps, frame.expand_as(maps))
-
-
 def centre_prior(side: int, sigma: float = SIGMA) -> Tensor:
     """A Gaussian in the middle, side side, highest 1: the map of someone who does not look at the image."""
     line = (torch.arange(side) + 0.5) / side - 0.5

@@ -54,14 +54,14 @@ def _mark(split: str) -> str:
     return "○" if split == "official" else "●"
 
 
-def _intervals(ax: Axes, part: pd.DataFrame, models: list[str], signs: str = "split") -> None:
+def _intervals(ax: Axes, part: pd.DataFrame, models: list[str]) -> None:
     """A row per model, a dot with its interval per split."""
-    kinds = list(dict.fromkeys(part[signs]))
+    splits = list(dict.fromkeys(part["split"]))
     for row in part.itertuples():
-        place = models.index(row.model) + 0.26 * (kinds.index(getattr(row, signs)) - (len(kinds) - 1) / 2)
+        place = models.index(row.model) + 0.26 * (splits.index(row.split) - (len(splits) - 1) / 2)
         colour = style.colour(row.model)
         ax.plot((row.low, row.high), (place, place), color=colour, linewidth=2, alpha=0.55)
-        face = "white" if getattr(row, signs) == "official" else colour
+        face = "white" if row.split == "official" else colour
         ax.plot(row.value, place, "o", color=colour, markerfacecolor=face, markeredgewidth=2)
     if part["value"].isna().all():
         ax.text(0.5, 0.5, "one class only:\nnot defined", transform=ax.transAxes, ha="center", va="center")

@@ -32,7 +32,7 @@ COLOURS = (
     {"resnet18": BLUE, "efficientnet-b0": VERMILION, "alexnet": GREEN, "googlenet": INDIGO}
     | {"resnet34": PURPLE, "resnet50": WINE, "efficientnet-b1": OCHRE, "efficientnet-b2": GREY}
     | {"efficientnet-b3": "#7A3300", "compact": "#5C6B00"}
-    | {"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO, "adamw": PURPLE}
+    | {"adam": BLUE, "sgd": VERMILION, "adadelta": GREEN, "asgd": INDIGO}
     | {"relu": BLUE, "tanh": VERMILION, "leaky_relu": GREEN, "swish": INDIGO}
     | {"without mask": VERMILION, "with mask": BLUE}
     | {"official": VERMILION, "grouped": BLUE}
@@ -48,7 +48,7 @@ LABELS = (
     {"resnet18": "ResNet-18", "resnet34": "ResNet-34", "resnet50": "ResNet-50", "alexnet": "AlexNet"}
     | {f"efficientnet-b{i}": f"EfficientNet-B{i}" for i in range(8)}
     | {"compact": "compact network", "compact-max": "compact network with maximum"}
-    | {"googlenet": "GoogLeNet", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "adadelta": "Adadelta"}
+    | {"googlenet": "GoogLeNet", "adam": "Adam", "sgd": "SGD", "adadelta": "Adadelta"}
     | {"asgd": "ASGD", "relu": "ReLU", "tanh": "tanh", "leaky_relu": "Leaky ReLU", "swish": "Swish"}
     | {"official": "official split", "grouped": "grouped split", "test": "test", "clean": "clean test"}
     | {"none": "no augmentation", "classic": "classic augmentation", "vae": "VAE images"}
