@@ -121,9 +121,9 @@ def predict(model: str, images: tuple[str, ...], cam: Path | None) -> int:
 
 
 def _echo_row(values: list) -> None:
-    """Print a line of CSV."""
+    """Print a line of CSV, on a terminal without control characters."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(values)
+    csv.writer(line, lineterminator="").writerow(map(printable, values) if sys.stdout.isatty() else values)
     click.echo(_bytes(line.getvalue()))
 
 

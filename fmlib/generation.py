@@ -85,19 +85,12 @@ def gaussian(latents: np.ndarray, count: int, rng: np.random.Generator) -> np.nd
 
 
 def mixture(latents: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw `count` codes from `CLUSTERS` Gaussians with diagonal covariances fitted to `latents` (N D).
-
-    Raises:
-        UsageError: there are fewer codes than clusters.
-    """
+    """Draw `count` codes from up to `CLUSTERS` Gaussians with diagonal covariances, fitted to `latents` (N D)."""
     from sklearn.mixture import GaussianMixture
 
-    if len(latents) < CLUSTERS:
-        raise UsageError(
-            f"{len(latents)} images of a class are too few for {CLUSTERS} clusters of codes; use the way 'gaussian'"
-        )
+    clusters = min(CLUSTERS, len(latents))
     fit = GaussianMixture(
-        CLUSTERS, covariance_type="diag", reg_covar=1e-4, random_state=int(rng.integers(2**31))
+        clusters, covariance_type="diag", reg_covar=1e-4, random_state=int(rng.integers(2**31))
     )
     return rng.permutation(fit.fit(latents).sample(count)[0])
 

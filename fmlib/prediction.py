@@ -16,7 +16,7 @@ from PIL import Image
 from fmlib import calibration, modelfile, overlay
 from fmlib.arithmetic import exact
 from fmlib.config import CLASSES
-from fmlib.data import pictures
+from fmlib.data import folders, pictures
 from fmlib.data.batches import to_float
 from fmlib.data.decoding import squared
 from fmlib.errors import UsageError
@@ -75,8 +75,8 @@ def judged(trained: Trained, images: Names, cam: str | os.PathLike | None = None
 def files(images: Names, besides: Path | None = None) -> Iterator[tuple[str, str]]:
     """Every file named, and every visible one below a folder named, with an error where it is not to be opened.
 
-    Links inside a folder are followed to files of that folder and nowhere else, and one that leads out is an error; the
-    folder `besides` is not entered.
+    Links inside a folder are followed to files of that folder; one that leads out is an error, unless
+    FMLIB_FOLLOW_LINKS is 1. The folder `besides` is not entered.
 
     Raises:
         UsageError: a folder named is `besides` itself.
@@ -104,30 +104,14 @@ def _same(folder: Path, besides: Path | None) -> bool:
 
 
 def _below(folder: Path, besides: Path | None) -> Iterator[tuple[str, str]]:
-    problems, empty = [], True
-    for place, folders, names in os.walk(folder, onerror=problems.append):
-        inner = (name for name in sorted(folders) if not name.startswith("."))
-        folders[:] = [name for name in inner if not _same(Path(place, name), besides)]
-        linked = (Path(place, name) for name in folders)  # which the walk does not enter
-        refused = [(path, reason) for path in linked if (reason := _refusal(path, folder))]
-        for path in (Path(place, name) for name in sorted(names) if not name.startswith(".")):
-            refused.append((path, _refusal(path, folder)))
-        yield from ((str(path), reason) for path, reason in refused)
-        empty = empty and not refused
-    yield from ((error.filename, f"cannot be read: {error.strerror}") for error in problems)
+    problems: list[tuple[str, str]] = []
+    empty, within = True, Path(os.path.realpath(folder))
+    for path in folders.walk(folder, problems, folder, within, lambda path: _same(Path(path), besides)):
+        empty = False
+        yield path, ""
+    yield from ((os.path.join(folder, name), reason) for name, reason in problems)
     if empty and not problems:
         yield str(folder), "a folder without files"
-
-
-def _refusal(path: Path, folder: Path) -> str:
-    """Why a file of a folder is not to be opened, or nothing."""
-    if not os.path.islink(path):
-        return ""
-    try:
-        inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return "" if inside else "a link that leads out of the folder"
 
 
 @dataclass(frozen=True)

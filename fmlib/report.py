@@ -22,7 +22,7 @@ from fmlib.data import splits
 from fmlib.environment import commit, environment
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.executors import local_workers
-from fmlib.files import write_text
+from fmlib.files import absolute, write_text
 from fmlib.kernels import kill_kernels
 from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
@@ -56,7 +56,7 @@ class Request:
     @property
     def folder(self) -> Path:
         """Where the site goes."""
-        return Path(self.out).resolve() if self.out else REPO / "site"
+        return absolute(self.out) if self.out else REPO / "site"
 
     @property
     def parameters(self) -> dict:
@@ -214,12 +214,18 @@ def threads_shared(jobs: int):
     """
     before = os.environ.get("OMP_NUM_THREADS")
     if before is None:
-        os.environ["OMP_NUM_THREADS"] = str(max(1, torch.get_num_threads() // jobs))
+        os.environ["OMP_NUM_THREADS"] = str(threads_each(jobs))
     try:
         yield
     finally:
         if before is None:
             os.environ.pop("OMP_NUM_THREADS", None)
+
+
+def threads_each(jobs: int) -> int:
+    """How many threads each of so many notebooks gets: what OMP_NUM_THREADS says, or its share of all."""
+    shares = 1 if "OMP_NUM_THREADS" in os.environ else jobs
+    return max(1, torch.get_num_threads() // shares)
 
 
 def short_names(request: Request) -> dict[Path, str]:
@@ -272,7 +278,7 @@ def summarise(request: Request, stage: Stage, executed: dict[str, NotebookNode])
         "profile": request.profile,
         "seed": request.seed,
         "commit": commit(),
-        "environment": environment() | {"torch_threads": max(1, torch.get_num_threads() // request.jobs)},
+        "environment": environment() | {"torch_threads": threads_each(request.jobs)},
         "elapsed_s": {name: notebook.metadata.fmlib.seconds for name, notebook in executed.items()},
         "rows": results.collect(stage.context),
     }

@@ -53,14 +53,14 @@ class Stage:
         dataset: str,
         profile: str,
         seed: int,
-        external: Iterable[str] | str | None,
+        external: Iterable[str | Path] | str | Path | None,
         out: str | Path | None,
     ):
         self.name = known("stage", name, STAGES)
         self.profile: Profile = PROFILES[known("profile", profile, PROFILES)]
         if type(seed) is not int or not 0 <= seed < 2**63:
             raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
-        external = [] if external is None else [external] if isinstance(external, str) else external
+        external = [] if external is None else [external] if isinstance(external, str | Path) else external
         _check_text("dataset", dataset)
         _check_text("out", out or "")
         for folder in external if isinstance(external, list | tuple) else [external]:

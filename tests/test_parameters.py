@@ -98,7 +98,8 @@ def test_no_external_folder_in_any_spelling(given_values, external):
 
 def test_one_external_folder_needs_no_list_and_two_of_one_name_are_told_apart(given_values, tmp_path):
     one, other = (photographs(tmp_path / place / "theirs", count=n) for place, n in (("a", 3), ("b", 4)))
-    assert list(Stage("data", **{**given_values, "external": str(one)}).external) == ["theirs"]
+    for single in (str(one), one):
+        assert list(Stage("data", **{**given_values, "external": single}).external) == ["theirs"]
     with pytest.raises(UsageError, match="two external folders are called 'theirs'"):
         Stage("data", **{**given_values, "external": [str(one), str(other)]})
 

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 import tracemalloc
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_what_is_no_image_has_a_reason_and_costs_nobody_else(run, tmp_path, caps
     assert printed(capsys, "predict", run.key, names[3])[0] == 0
 
 
-def test_a_folder_is_walked_and_no_link_leads_out_of_it(run, tmp_path, capsys):
+def test_a_folder_is_walked_and_no_link_leads_out_of_it(run, tmp_path, capsys, monkeypatch):
     outside = photograph(tmp_path / "private" / "diary.png")
     inside = [photograph(tmp_path / "album" / name, seed=i) for i, name in enumerate(("b.png", "a/c.png"))]
     photograph(tmp_path / "album" / ".hidden.png")
@@ -125,9 +126,26 @@ def test_a_folder_is_walked_and_no_link_leads_out_of_it(run, tmp_path, capsys):
     names = [str(tmp_path / "album" / name) for name in ("b.png", "d.png", "a/c.png")]
     assert status == 1 and [line["path"] for line in lines] == names
     assert "e.png: a link that leads out" in err and "diary" not in err and "hidden" not in err
-    assert "more: a link that leads out" in err
+    assert "more: a link that leads out" in err and "FMLIB_FOLLOW_LINKS=1" in err
+    monkeypatch.setenv("FMLIB_FOLLOW_LINKS", "1")
+    status, lines, err = printed(capsys, "predict", run.key, tmp_path / "album")
+    more = [
+        str(tmp_path / "album" / name) for name in ("b.png", "d.png", "e.png", "a/c.png", "more/diary.png")
+    ]
+    assert status == 0 and [line["path"] for line in lines] == more and not err
+    monkeypatch.delenv("FMLIB_FOLLOW_LINKS")
     (tmp_path / "bare").mkdir()
     assert "a folder without files" in printed(capsys, "predict", run.key, tmp_path / "bare")[2]
+
+
+def test_names_of_files_give_a_terminal_no_commands(run, tmp_path, capsys, monkeypatch):
+    evil = photograph(tmp_path / "a\x1b]0;title\x07.png")
+    assert printed(capsys, "predict", run.key, evil)[1][0]["path"] == str(evil)  # a pipe gets the name itself
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for name in (evil, tmp_path / "b\x1b[2J.png"):
+        cli.main(["predict", run.key, str(name)])
+        said = "".join(capsys.readouterr())
+        assert "\\x1b" in said and not {"\x1b", "\x07"} & set(said)
 
 
 def test_overlays_are_not_taken_for_photographs(run, tmp_path, capsys):
@@ -174,7 +192,7 @@ def test_what_is_closed_within_a_folder_costs_nobody_else(run, tmp_path, capsys,
     status, lines, err = printed(capsys, "predict", run.key, "--cam", cams, tmp_path / "album")
     assert status == 1 and [line["path"] for line in lines] == [str(good)]
     assert "a.png: cannot be read: Permission denied" in err
-    assert "closed: cannot be read: Permission denied" in err
+    assert "closed: folder cannot be read: Permission denied" in err
 
 
 def test_one_file_or_folder_needs_no_list(run, tmp_path, monkeypatch):

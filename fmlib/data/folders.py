@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> List
         listing.problems += [(relative(folder, root), STRANGER) for folder in _strangers(parent, within)]
     listing.problems += [(relative(folder, root), UNNAMED) for folder in _unnamed(root, within)]
     for folder, label, split in places:
-        for path in _walk(folder, listing.problems, root, within):
+        for path in walk(folder, listing.problems, root, within):
             _add(listing, path, label, split)
     listing.files.sort(key=lambda file: file.path)
     return listing
@@ -149,8 +149,20 @@ def outside(path: str | Path, within: Path) -> bool:
     return os.environ.get(FOLLOW) != "1" and not Path(os.path.realpath(path)).is_relative_to(within)
 
 
-def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[str]:
-    """Every visible file below `folder`; linked folders are followed, but none is entered twice."""
+def walk(
+    folder: Path,
+    problems: list[tuple[str, str]],
+    root: Path,
+    within: Path,
+    skipped: Callable[[str], bool] = lambda path: False,
+) -> Iterator[str]:
+    """Every visible file below `folder`; linked folders are followed, but none is entered twice.
+
+    Args:
+        problems: gets a path, relative to `root`, and a reason for all that is not to be read.
+        within: the folder that links must not lead out of.
+        skipped: which folders are passed over.
+    """
 
     def report(error: OSError) -> None:
         problems.append((relative(error.filename, root), f"folder cannot be read: {error.strerror}"))
@@ -172,7 +184,8 @@ def _walk(folder: Path, problems: list, root: Path, within: Path) -> Iterator[st
             continue
         seen.add((status.st_dev, status.st_ino))
         visible = sorted(name for name in folders if not name.startswith("."))
-        folders[:] = [name for name in visible if allowed(os.path.join(place, name))]
+        below = ((name, os.path.join(place, name)) for name in visible)
+        folders[:] = [name for name, path in below if not skipped(path) and allowed(path)]
         yield from filter(allowed, (os.path.join(place, name) for name in sorted(files) if _visible(name)))
 
 
