@@ -6,12 +6,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import is_numeric_dtype
 from torch import Tensor
 
 from fmlib.data import groups, splits, synthetic
 from fmlib.data.batches import to_float
 from fmlib.data.decoding import decoded
 from fmlib.data.sources import Dataset
+from fmlib.errors import UsageError
 from fmlib.explain import bands, measures
 
 SMEARED = ("rotate", "zoom")  # alterations of rendered images that smear borders
@@ -46,7 +48,13 @@ class Faces:
     @property
     def known(self) -> bool:
         """Whether mask and lower face are known in every image, as in rendered ones."""
-        return (self.data.root / "regions.npz").exists()
+        return self._truth is not None
+
+    @cached_property
+    def described(self) -> bool:
+        """Whether way of wearing, pose and occluder of every image are known, as of rendered ones."""
+        table = self.manifest
+        return {"wear", "yaw", "occluder"} <= set(table) and is_numeric_dtype(table["yaw"].dropna())
 
     @cached_property
     def altered(self) -> np.ndarray | None:
@@ -75,8 +83,12 @@ class Faces:
         return {**truth, "frame": frame, **self.bands}
 
     @cached_property
-    def _truth(self) -> list[Tensor]:
-        known = synthetic.regions(self.data.root, list(self.manifest["path"]))
+    def _truth(self) -> list[Tensor] | None:
+        """Mask and lower face, bool N side side each; None where the folder does not tell of every image."""
+        try:
+            known = synthetic.regions(self.data.root, list(self.manifest["path"]))
+        except UsageError:
+            return None
         return [measures.resized(torch.from_numpy(region), self.side) for region in known]
 
     @property

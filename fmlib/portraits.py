@@ -61,13 +61,16 @@ def posed(faces: Faces, label: int, sure: np.ndarray) -> dict[str, int]:
     """
     usable = faces.labels.numpy() == label
     table = faces.manifest
-    if "yaw" in table:
-        usable &= (table["occluder"].fillna("") == "").to_numpy() & table["wear"].isin(
-            ["none", "proper"]
-        ).to_numpy()
+    if faces.described:
+        plain = (
+            (table["occluder"].fillna("") == "")
+            & table["wear"].isin(["none", "proper"])
+            & table["yaw"].notna()
+        )
+        usable = usable & plain if (usable & plain).any() else usable
     right = usable & (sure > 0.5)
     places = np.flatnonzero(right if right.any() else usable)
-    if "yaw" in table:
+    if faces.described and table["yaw"].iloc[places].notna().all():
         yaw = table["yaw"].abs().to_numpy()[places]
         return {"frontal": places[yaw.argmin()], "at an angle": places[yaw.argmax()]}
     order = places[symmetry(faces.pixels[places]).argsort()]

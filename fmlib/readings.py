@@ -106,7 +106,7 @@ def faithful(curves: dict[str, pd.DataFrame]) -> str:
 
 def by_attribute(tables: dict[str, pd.DataFrame], faces: Faces) -> pd.DataFrame:
     """Pointing game and energy in the mask by way of wearing and by turn of the head; empty where not known."""
-    if not faces.known or "wear" not in faces.data.manifest:
+    if not (faces.known and faces.described):
         return pd.DataFrame()
     manifest, parts = faces.data.manifest, []
     for model, table in tables.items():

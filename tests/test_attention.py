@@ -1,5 +1,6 @@
 """From runs to tables, sentences, results rows and figures of the Grad-CAM stage, on a handful of rendered faces."""
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -78,6 +79,37 @@ def test_the_bands_share_out_every_image(faces):
         sum(band.int() for band in faces.bands.values()), torch.ones(15, SIDE, SIDE, dtype=torch.int)
     )
     assert ("mask" in faces.regions) == faces.known == (faces.outline is not None)
+
+
+@pytest.mark.parametrize("left", ["other things", "some of the images", "nothing that can be read"])
+def test_regions_that_do_not_tell_of_every_image_are_not_used(faces, tmp_path, left):
+    if not faces.known:
+        pytest.skip("these images have no regions to be spoilt")
+    shutil.copytree(faces.data.root, tmp_path / "set")
+    path = tmp_path / "set" / "regions.npz"
+    with np.load(path) as archive:
+        stored = dict(archive)
+    if left == "nothing that can be read":
+        path.write_bytes(b"PK not an archive")
+    elif left == "other things":
+        np.savez(path, boxes=np.zeros(3))
+    else:
+        stored["paths"] = np.where(stored["paths"] == faces.manifest["path"][0], "gone", stored["paths"])
+        np.savez(path, **stored)
+    spoilt = replace(faces, data=replace(faces.data, root=tmp_path / "set"))
+    assert not spoilt.known and spoilt.outline is None and "mask" not in spoilt.regions
+    assert set(spoilt.bands) != set(faces.bands)
+
+
+@pytest.mark.parametrize("change", [{"yaw": "left"}, {"yaw": np.nan}, {"wear": "yes"}, {}])
+def test_poses_are_taken_from_attributes_where_they_tell_them(faces, change):
+    table = faces.data.manifest
+    kept = table.assign(**change) if change else table.drop(columns="occluder", errors="ignore")
+    other = replace(faces, data=replace(faces.data, manifest=kept))
+    told = set(portraits.posed(other, 1, np.ones(15)))
+    assert told == (
+        {"frontal", "at an angle"} if faces.known and "wear" in change else {"symmetric", "asymmetric"}
+    )
 
 
 def test_a_sample_of_images_of_one_class_is_of_that_class(faces):

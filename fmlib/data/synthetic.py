@@ -4,6 +4,7 @@ import csv
 import os
 import shutil
 import tempfile
+import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -162,10 +163,11 @@ def regions(folder: Path, paths) -> tuple[np.ndarray, np.ndarray]:
         UsageError: the folder has no regions, or does not hold one of the paths.
     """
     try:
-        stored = np.load(Path(folder) / "regions.npz")
-    except OSError as error:
+        with np.load(Path(folder) / "regions.npz") as archive:
+            stored = {name: archive[name] for name in ("paths", "side", "mask_region", "lower_face")}
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UsageError(
-            f"{folder} holds no regions.npz; only written synthetic sets know their regions"
+            f"{folder} holds no regions.npz of a synthetic set; only written ones know their regions"
         ) from error
     rows = {path: row for row, path in enumerate(stored["paths"].tolist())}
     missing = [path for path in paths if path not in rows]
