@@ -2,10 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from fmlib.notebooks import Failure
 from fmlib.privacy import scrub
 from fmlib.progress import tqdm
 from fmlib.stage import Stage
+
+SUFFIXES = (".png", ".svg")  # of figures
 
 
 def jobs_at_once() -> int:
@@ -137,9 +140,21 @@ def check_store() -> None:
 def forget_others(folder: Path, context: str) -> None:
     """Remove what an earlier report on other images, in another profile or by other code left in this folder."""
     for path in sorted((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        if _context(read(path)) not in (None, context):
-            path.unlink()
-            (folder / "reports" / f"{path.stem}.html").unlink(missing_ok=True)
+        notebook = read(path)
+        if _context(notebook) not in (None, context):
+            left = [path, *(folder / "reports").glob(f"{path.stem}*")]
+            for name in shown(notebook):
+                left += [folder / "figures" / f"{name}{suffix}" for suffix in SUFFIXES]
+                left.append(folder / "thumbnails" / f"{name}.webp")
+            for file in left:
+                file.unlink(missing_ok=True)
+
+
+def shown(notebook: NotebookNode) -> set[str]:
+    """The names of the figures that an executed notebook shows."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    facts = [output.get("metadata", {}).get("image/png", {}) for output in outputs]
+    return {name for fact in facts if re.fullmatch(r"[\w-]+", name := fact.get("figure", ""))}
 
 
 def _context(notebook: NotebookNode) -> str | None:
@@ -246,28 +261,29 @@ def keep(notebook: NotebookNode, path: Path) -> None:
 def gather(request: Request, stage: Stage, names: Sequence[str]) -> None:
     """Write results.json and results.csv, bring the figures, and render the pages."""
     folder = request.folder
-    if not request.out:
-        bring_figures(stage.out, folder / "figures")
     paths = {name: folder / "notebooks" / f"{name}.ipynb" for name in names}
     found = {name: read(path) for name, path in paths.items() if path.is_file()}
     executed = {name: notebook for name, notebook in found.items() if _context(notebook)}
+    if not request.out:
+        bring_figures(stage.out, folder / "figures", set().union(*map(shown, executed.values())))
     summary = summarise(request, stage, executed)
     write_text(folder / "results.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
     write_text(folder / "results.csv", results.csv(summary["rows"]))
     site.render(folder, summary, executed)
 
 
-def bring_figures(source: Path, target: Path) -> None:
-    """Give the site its own copy of the figures, and of no others."""
+def bring_figures(source: Path, target: Path, names: Container[str]) -> None:
+    """Give the site its own copy of the figures of these names, and of no others."""
     for path in figures(target):
         path.unlink()
     for path in figures(source):
-        shutil.copyfile(path, target / path.name)
+        if path.stem in names:
+            shutil.copyfile(path, target / path.name)
 
 
 def figures(folder: Path) -> list[Path]:
     """The figures in a folder, as PNG and as SVG."""
-    return [path for path in folder.glob("*") if path.suffix in (".png", ".svg")]
+    return [path for path in folder.glob("*") if path.suffix in SUFFIXES]
 
 
 def summarise(request: Request, stage: Stage, executed: dict[str, NotebookNode]) -> dict:

@@ -212,9 +212,28 @@ def test_figures_are_copied_beside_the_site_where_they_go_elsewhere(tmp_path):
     target.mkdir()
     (source / "new.png").write_bytes(b"new")
     (target / "old.png").write_bytes(b"old")
-    report.bring_figures(source, target)
+    (source / "of_another_report.png").write_bytes(b"other")
+    report.bring_figures(source, target, {"new"})
     assert [path.name for path in target.iterdir()] == ["new.png"]
     shutil.rmtree(source)
+
+
+def test_a_report_on_other_images_leaves_none_of_the_earlier_figures(pictures, tmp_path):
+    source = (
+        "from matplotlib import pyplot as plt\nfrom fmlib.stage import Stage\n"
+        "stage = Stage('data', dataset=dataset, profile=profile, seed=seed, external=external, out=out)\n"
+        "stage.show(plt.figure(), 'data_samples')\nstage.close()"
+    )
+    request = small(pictures)
+    assert build(request, source, names=("01_data", "02_classifier")) == []
+    shown = {path.name: path.stat().st_mtime_ns for path in (request.folder / "figures").glob("*.png")}
+    assert set(shown) == {"data_samples.png"} and list((request.folder / "thumbnails").iterdir())
+    (request.folder / "figures" / "own.png").write_bytes(b"a user's")
+    other = small(photographs(tmp_path / "others", count=13), out=request.out, only=("02",))
+    assert build(other, "x = 1", names=("01_data", "02_classifier")) == []
+    assert [path.name for path in (request.folder / "figures").glob("*.png")] == ["own.png"]
+    assert not list((request.folder / "thumbnails").iterdir())
+    assert [path.name for path in (request.folder / "reports").iterdir()] == ["02_classifier.html"]
 
 
 @pytest.mark.parametrize(("threads", "gpu", "expected"), [(1, False, 1), (8, False, 2), (8, True, 1)])
