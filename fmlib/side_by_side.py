@@ -19,10 +19,6 @@ MACHINE = (
     "torch_threads",
     "python",
 )  # of the environment, beside packages
-SPLITS = {
-    "grouped": "Trained without leaks (grouped split)",
-    "official": "Trained as published (official split)",
-}
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def write(places: Sequence[Path], out: Path) -> None:
         differing={name: values for name, values in lines.items() if len(set(values)) > 1},
         common={name: values[0] for name, values in lines.items() if len(set(values)) == 1},
         one_set=one_set,
-        tables=[table for split in SPLITS if (table := _table(reports, split, one_set))["groups"]],
+        tables=[table for split in summary.SPLITS if (table := _table(reports, split, one_set))["groups"]],
     )
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     write_text(Path(out), page)
@@ -139,7 +135,7 @@ def _table(reports: Sequence[Report], split: str, mark: bool) -> dict:
     left = min((score.value if score.low is None else score.low for score in known), default=0.0)
     scale = (max(0.0, left - 0.01), 1.0)
     lines = [{"title": title, "lines": _lines(scores, scale, mark)} for title, scores in groups.items()]
-    return {"title": SPLITS[split], "scale": scale, "groups": lines}
+    return {"title": summary.SPLITS[split], "scale": scale, "groups": lines}
 
 
 def _lines(scores: dict[str, Score | None], scale: tuple[float, float], mark: bool) -> list[dict]:

@@ -8,6 +8,10 @@ from statistics import fmean, stdev
 from fmlib.figures.style import label
 from fmlib.intervals import t_reach
 
+SPLITS = {
+    "grouped": "Trained without leaks (grouped split)",
+    "official": "Trained as published (official split)",
+}
 STAGES = ("metrics", "classifier")  # where the comparison of architectures is looked for, in this order
 
 
@@ -113,13 +117,9 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
 
 def tables(found: dict[tuple[str, str, str], Score]) -> list[dict]:
     """One table of models by views for each split."""
-    titles = {
-        "grouped": "Trained without leaks (grouped split)",
-        "official": "Trained as published (official split)",
-    }
     return [
-        _table(titles[split], [score for (where, _, _), score in found.items() if where == split])
-        for split in titles
+        _table(SPLITS[split], [score for (where, _, _), score in found.items() if where == split])
+        for split in SPLITS
         if any(where == split for where, _, _ in found)
     ]
 

@@ -24,19 +24,27 @@ def photographs(folder):
     return photographs(folder)
 
 
-def keep_writing(place: str) -> None:
-    """Store the same stage's rows again and again, as a second report in the same store does."""
-    rows = [results.row("data", metric="images", value=number) for number in range(50)]
+def keep_writing(stage: str, met) -> None:
+    """Store a stage's rows again and again, as one of two reports in the same store does."""
+    rows = [results.row(stage, metric="images", value=number) for number in range(50)]
     for _ in range(100):
-        results.store("context", "data", rows)
-        results.write_csv("context", results.home() / place)
+        met.wait(60)  # both write at the same time, every time
+        results.store("context", stage, rows)
+        results.write_csv("context", results.home() / "same.csv")
 
 
-def test_two_reports_in_one_store_at_once(own_home):
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.map(keep_writing, ["same.csv", "same.csv"])
-    assert len(json.loads((own_home / "results" / "context" / "data.json").read_text())) == 50
-    assert len((own_home / "same.csv").read_text().splitlines()) == 51
+def test_two_stages_written_again_and_again_by_two_processes(own_home):
+    spawn = multiprocessing.get_context("spawn")
+    met = spawn.Barrier(2)
+    writers = [spawn.Process(target=keep_writing, args=(stage, met)) for stage in ("data", "metrics")]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    for stage in ("data", "metrics"):
+        assert len(json.loads((own_home / "results" / "context" / f"{stage}.json").read_text())) == 50
+    assert len((own_home / "same.csv").read_text().splitlines()) == 101
     left = [path.name for path in own_home.rglob("*") if path.suffix in (".part", ".partial")]
     assert left == []
 

@@ -42,7 +42,7 @@ def data_leak_gallery(pairs: list[tuple[Image.Image, Image.Image, str]]) -> Figu
     with style.report():
         figure, axes = plt.subplots(2, max(1, len(pairs)), figsize=(12, 4.4), squeeze=False)
         for ax in axes.flat:
-            _hide(ax)
+            style.hide(ax)
         for column, (test, relative, how) in zip(axes.T, pairs, strict=False):
             column[0].imshow(ImageOps.fit(test, (128, 128)))
             column[1].imshow(ImageOps.fit(relative, (128, 128)))
@@ -56,15 +56,8 @@ def data_leak_gallery(pairs: list[tuple[Image.Image, Image.Image, str]]) -> Figu
 def _bare(part: Figure, rows: int, columns: int) -> np.ndarray:
     axes = part.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
-        _hide(ax)
+        style.hide(ax)
     return axes
-
-
-def _hide(ax: Axes) -> None:
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
 
 
 def data_balance(manifest: pd.DataFrame, sides: dict[str, pd.Series]) -> Figure:
@@ -136,7 +129,7 @@ def _leak_bars(ax: Axes, leaks: dict) -> None:
         ax.text(
             0.5, 0.5, "This set publishes no splits\nthat could leak", ha="center", transform=ax.transAxes
         )
-        return _hide(ax)
+        return style.hide(ax)
     for place, leak in enumerate(leaks.values()):
         parts = (("same origin", "share an origin", style.BAD), ("same bytes", "same bytes", style.INDIGO))
         for offset, (name, key, colour) in zip((-0.19, 0.19), parts, strict=True):
@@ -177,7 +170,7 @@ def data_shortcuts(before: pd.DataFrame, after: pd.DataFrame | None = None) -> F
         ax.grid(axis="x")
         if before.empty:
             ax.text(0.5, 0.5, "Too few images of each class to measure", ha="center", transform=ax.transAxes)
-            _hide(ax)
+            style.hide(ax)
             return figure
         order = before.sort_values("accuracy", ascending=False)["shortcut"].tolist()
         _dots(ax, before, order, -0.13 if after is not None else 0, style.BAD, "o", "as published")

@@ -21,7 +21,7 @@ def pictures(shown: Sequence[tuple[str, np.ndarray]], title: str) -> Figure:
         for ax, (text, image) in zip(axes[0], shown, strict=True):
             ax.imshow(image)
             ax.set_title(text, fontsize=11, fontweight="normal", loc="center", pad=4)
-            _hide(ax)
+            style.hide(ax)
         figure.suptitle(title, x=0.01, ha="left")
         return figure
 
@@ -78,7 +78,7 @@ def verdicts(image: np.ndarray, probabilities: Mapping[str, float], title: str) 
     with style.report():
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 2.2])
         left.imshow(image)
-        _hide(left)
+        style.hide(left)
         values = [probabilities[name] for name in names]
         right.barh(range(len(names)), values, color=[style.colour(name) for name in names], height=0.6)
         for place, value in enumerate(values):
@@ -130,10 +130,4 @@ def _pairs(part: Figure, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> None
     for column, pair in zip(part.subplots(2, len(pairs), squeeze=False).T, pairs, strict=True):
         for ax, image in zip(column, pair, strict=True):
             ax.imshow(image)
-            _hide(ax)
-
-
-def _hide(ax: Axes) -> None:
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+            style.hide(ax)

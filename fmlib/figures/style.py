@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from PIL import Image
@@ -118,6 +119,13 @@ def with_interval(value: float, low: float, high: float, form: str = ".3f", with
     if math.isnan(low):
         return f"{value:{form}} ({without})"
     return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def hide(ax: Axes) -> None:
+    """Leave nothing of a panel but what is drawn into it: no ticks, grid or frame."""
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
 def save(figure: Figure, path: Path, provenance: dict | None = None) -> Path:
