@@ -1,8 +1,9 @@
 """What makes a classifier hold on photographs of another kind? One network, and changes to its recipe.
 
 The network is the compact one, which in a short report sees more and larger images than the architectures of the other
-studies, in the same time. Every arm sees about equally many images; all but one, which shows what is learned by heart,
-are trained on the grouped split. Photographs of other collections are only judged, after everything is decided.
+studies, in the same time. Every arm but the last sees about equally many images; all but one, which shows what is
+learned by heart, are trained on the grouped split. Photographs of other collections are only judged, after everything
+is decided.
 """
 
 from collections.abc import Collection
@@ -24,6 +25,7 @@ ENOUGH = 80_000  # images seen, from which no epochs are added
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
 FAR, FAR_PASTED, FAR_MAX = "elsewhere", "elsewhere, pasted masks", "elsewhere, pasted masks, maximum"
+FAR_LONG = f"{FAR_MAX}, twice as long"
 ARMS = {  # name -> what is changed
     "classic": {"augmentation": "classic"},
     "strong": {"augmentation": "strong"},
@@ -32,13 +34,15 @@ ARMS = {  # name -> what is changed
     FAR: {"augmentation": "elsewhere"},
     FAR_PASTED: {"augmentation": "elsewhere", "pasted": PASTED},
     FAR_MAX: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max"},
+    FAR_LONG: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max", "times": 2},
 }
 # arm -> the one that it differs from in one part; the others are held against the first
-BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR, FAR_MAX: FAR_PASTED}
+BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR, FAR_MAX: FAR_PASTED, FAR_LONG: FAR_MAX}
 DESCRIBED = {  # baselines that are more than an augmentation
     SAME_RECIPE: "without blending, on the grouped split",
     FAR: "for elsewhere, without pasted masks",
     FAR_PASTED: "for elsewhere, with pasted masks, without the maximum",
+    FAR_MAX: "for elsewhere, with pasted masks and the maximum, trained half as long",
 }
 METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
@@ -52,10 +56,17 @@ def configs(stage: Stage) -> dict[str, list[ClassifierConfig]]:
         return {}
     own = {split: _base(stage, split) for split in splits.schemes(stage.data.manifest)}
     wanted = {arm: (own.get(changes.get("split", "grouped")), changes) for arm, changes in ARMS.items()}
-    arms = {arm: [replace(one, **changes) for one in base] for arm, (base, changes) in wanted.items() if base}
+    arms = {
+        arm: [_changed(one, **changes) for one in base] for arm, (base, changes) in wanted.items() if base
+    }
     long = own["grouped"][0]
     usual = studies.recipe(studies.train_size(stage, "grouped") * long.epochs, stage.data_config.dataset)
     return {usual: arms[usual]} | arms
+
+
+def _changed(config: ClassifierConfig, times: int = 1, **fields) -> ClassifierConfig:
+    """Return a configuration with other fields, and so many times its epochs."""
+    return replace(config, epochs=times * config.epochs, **fields)
 
 
 def _base(stage: Stage, split: str) -> list[ClassifierConfig]:

@@ -51,15 +51,18 @@ def test_arms_change_what_they_say_and_the_usual_one_is_first(
     assert arms["elsewhere"] == far
     pasted = [replace(config, pasted=4000) for config in far]
     assert arms["elsewhere, pasted masks"] == pasted
-    assert arms["elsewhere, pasted masks, maximum"] == [
-        replace(config, model="compact-max") for config in pasted
-    ]
+    largest = [replace(config, model="compact-max") for config in pasted]
+    assert arms["elsewhere, pasted masks, maximum"] == largest
+    longer = [replace(config, epochs=2 * grouped) for config in largest]
+    assert arms["elsewhere, pasted masks, maximum, twice as long"] == longer
 
 
 def test_a_long_study_is_not_made_longer(monkeypatch):
     arms = elsewhere.configs(
         asking(monkeypatch, PROFILES["full"], {"grouped": 7_000, "official": 10_000}, 23)
     )
+    longest = arms.pop(elsewhere.FAR_LONG)
+    assert {(config.epochs, config.side) for config in longest} == {(46, 96)}
     assert {(config.epochs, config.side) for seeds in arms.values() for config in seeds} == {(23, 96)}
 
 

@@ -61,7 +61,10 @@ LABELS = (
     | {"compact no blending, official split": "compact network, images not blended"}
     | {"compact elsewhere": "compact network, for elsewhere"}
     | {"compact elsewhere, pasted masks": "compact network, for elsewhere, pasted masks"}
-    | {"compact elsewhere, pasted masks, maximum": "compact network, for elsewhere, pasted masks, maximum"}
+    | {
+        f"compact elsewhere, pasted masks, {more}": f"compact network, for elsewhere, pasted masks, {more}"
+        for more in ("maximum", "maximum, twice as long")
+    }
     | {"gradcam": "Grad-CAM", "gradcam++": "Grad-CAM++"}
     | {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "precision": "Precision"}
     | {
