@@ -209,4 +209,5 @@ def _with_groups(table: pd.DataFrame, faces: Faces) -> pd.DataFrame:
 
 
 def _identity(faces: Faces) -> dict:
-    return {"data": faces.data.fingerprint, "rows": digest(faces.rows.tolist()), "side": faces.side}
+    rows = digest(faces.rows.tolist())
+    return {"data": faces.data.fingerprint, "rows": rows, "side": faces.side, "known": faces.known}

@@ -81,7 +81,8 @@ def over_seeds(labels, models: dict, metric: str = "f1") -> pd.DataFrame:
         models: name -> probabilities (seeds, N) for the same images, row i of the same seed for all.
 
     Returns:
-        DataFrame with columns a, b, seeds_mean, seeds_low, seeds_high (NaN with one seed).
+        DataFrame with columns a, b, seeds_mean, seeds_low, seeds_high (NaN with one seed, and
+        where all seeds differ by the same).
     """
     values = {name: seed_scores(labels, rows, metric) for name, rows in models.items()}
     rows = []

@@ -61,7 +61,7 @@ def readable_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
         "b alone right": pairs.only_b,
         "p (McNemar)": pairs.p_mcnemar.round(4),
         "a - b over seeds": [
-            with_interval(*gap, "+.3f", "one seed")
+            with_interval(*gap, "+.3f", "no interval")
             for gap in pairs[["seeds_mean", "seeds_low", "seeds_high"]].to_numpy()
         ],
     }

@@ -153,7 +153,8 @@ def scored(arms: Iterable[tuple[int, int, str, ClassifierConfig]]) -> pd.DataFra
 
     Returns:
         DataFrame with per_class, seed, arm, run, balanced_accuracy (test), validation (the same on validation images),
-        and mean, low, high of the former over seeds (95% t interval; NaN for a single seed).
+        and mean, low, high of the former over seeds (95% t interval; NaN for a single seed, and for
+        equal scores).
     """
     arms = list(arms)
     found = runs.get_all(config for *_, config in arms)

@@ -89,6 +89,8 @@ def mixture(latents: np.ndarray, count: int, rng: np.random.Generator) -> np.nda
     from sklearn.mixture import GaussianMixture
 
     clusters = min(CLUSTERS, len(latents))
+    if clusters == 1:
+        return latents[np.zeros(count, int)]
     fit = GaussianMixture(
         clusters, covariance_type="diag", reg_covar=1e-4, random_state=int(rng.integers(2**31))
     )

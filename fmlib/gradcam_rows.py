@@ -69,7 +69,8 @@ def _places(stage: Stage, run: Run | None, table: pd.DataFrame, ending: str) -> 
 def _row(
     stage: Stage, run: Run | None, metric: str, values: pd.Series, groups: pd.Series, view: str = "test"
 ) -> None:
-    _write(stage, run, metric, interval(values, groups), int(np.isfinite(values).sum()), view)
+    measured = interval(values, groups, rate=metric.startswith("pointing_game"))
+    _write(stage, run, metric, measured, int(np.isfinite(values).sum()), view)
 
 
 def _write(

@@ -187,7 +187,7 @@ def _masked(table: pd.DataFrame, maps: str) -> pd.DataFrame:
 
 def _pointing(table: pd.DataFrame) -> tuple[float, float, float]:
     part = _masked(table, "gradcam")
-    return interval(part["pointing"], part["group"])
+    return interval(part["pointing"], part["group"], rate=True)
 
 
 def _times(table: pd.DataFrame, prior: pd.DataFrame) -> float:

@@ -80,11 +80,9 @@ def gains_table(gains: pd.DataFrame) -> str:
     lines = [f"| images per class | {' | '.join(map(str, sizes))} |", "|---" * (len(sizes) + 1) + "|"]
     for (arm, baseline), part in gains.groupby(["arm", "baseline"], sort=False):
         cells = part.set_index("per_class")
+        cells = cells.assign(value=cells.difference)
         found = [
-            "{0.difference:+.3f} ({0.low:+.3f} to {0.high:+.3f})".format(cells.loc[size])
-            if size in cells.index
-            else ""
-            for size in sizes
+            _with_interval(cells.loc[size], "+.3f", " to ") if size in cells.index else "" for size in sizes
         ]
         lines.append(f"| {label(arm)} against {label(baseline)} | {' | '.join(found)} |")
     return "\n".join(lines)

@@ -142,7 +142,8 @@ def forget_others(folder: Path, context: str) -> None:
     for path in sorted((folder / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         notebook = read(path)
         if _context(notebook) not in (None, context):
-            left = [path, *(folder / "reports").glob(f"{path.stem}*")]
+            page = folder / "reports" / path.stem
+            left = [path, page.with_suffix(".html"), *page.parent.glob(f"{path.stem}-[0-9]*-[0-9]*.*")]
             for name in shown(notebook):
                 left += [folder / "figures" / f"{name}{suffix}" for suffix in SUFFIXES]
                 left.append(folder / "thumbnails" / f"{name}.webp")

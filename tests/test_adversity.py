@@ -33,18 +33,19 @@ def keep_writing(stage: str, met) -> None:
         results.write_csv("context", results.home() / "same.csv")
 
 
-def test_two_stages_written_again_and_again_by_two_processes(own_home):
+@pytest.mark.parametrize("stages", [("data", "data"), ("data", "metrics")], ids=["same stage", "two stages"])
+def test_results_are_written_again_and_again_by_two_processes(own_home, stages):
     spawn = multiprocessing.get_context("spawn")
     met = spawn.Barrier(2)
-    writers = [spawn.Process(target=keep_writing, args=(stage, met)) for stage in ("data", "metrics")]
+    writers = [spawn.Process(target=keep_writing, args=(stage, met)) for stage in stages]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
-    for stage in ("data", "metrics"):
+    for stage in stages:
         assert len(json.loads((own_home / "results" / "context" / f"{stage}.json").read_text())) == 50
-    assert len((own_home / "same.csv").read_text().splitlines()) == 101
+    assert len((own_home / "same.csv").read_text().splitlines()) == 1 + 50 * len(set(stages))
     left = [path.name for path in own_home.rglob("*") if path.suffix in (".part", ".partial")]
     assert left == []
 

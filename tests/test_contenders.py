@@ -77,7 +77,7 @@ def test_pairs_to_be_read_leave_out_intervals_that_are_not_there():
     models = {"resnet18": noisy(0, 0.3), "alexnet": noisy(1, 0.5)}
     pairs = comparison.pairs(LABELS, models).merge(comparison.discordant(LABELS, models))
     shown = contenders.readable_pairs(pairs.merge(comparison.over_seeds(LABELS, models))).iloc[0]
-    assert "[" in shown["a - b"] and shown["a - b over seeds"].endswith("(one seed)")
+    assert "[" in shown["a - b"] and shown["a - b over seeds"].endswith("(no interval)")
 
 
 def tried(optimizer: str, rate: float | None, losses: list[float], epochs: int = 2) -> SimpleNamespace:

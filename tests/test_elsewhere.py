@@ -57,7 +57,7 @@ def test_arms_change_what_they_say_and_the_usual_one_is_first(
     assert arms["elsewhere, pasted masks, maximum, twice as long"] == longer
 
 
-def test_a_long_study_is_not_made_longer(monkeypatch):
+def test_a_long_study_is_not_made_longer_but_for_the_arm_that_says_so(monkeypatch):
     arms = elsewhere.configs(
         asking(monkeypatch, PROFILES["full"], {"grouped": 7_000, "official": 10_000}, 23)
     )

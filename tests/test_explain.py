@@ -547,9 +547,10 @@ def test_interval_holds_the_mean_and_ignores_missing_values():
     assert together == (mean, low, high)
 
 
-def test_an_interval_of_values_that_are_all_alike_has_a_width():
-    mean, low, high = tables.interval(np.ones(30))
+def test_an_interval_of_a_rate_of_all_or_none_has_a_width():
+    mean, low, high = tables.interval(np.ones(30), rate=True)
     assert (mean, high) == (1, 1) and 0.85 < low < 0.9
-    assert tables.interval(np.zeros(30))[:2] == (0, 0)
+    assert tables.interval(np.zeros(30), rate=True)[:2] == (0, 0)
+    assert tables.interval(np.ones(30)) == (1, 1, 1)  # a correlation of 1 by definition
     assert tables.interval([1, 1, 1], list("aab"))[0] == 1
     assert np.isnan(tables.interval([1, 1, 1], list("aab"))[1:]).all()  # too few groups

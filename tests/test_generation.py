@@ -50,6 +50,8 @@ def test_a_mixture_has_no_more_clusters_than_images():
     drawn = generation.mixture(latents, 10, np.random.default_rng(0))
     gaps = np.linalg.norm(drawn[:, None] - latents[None], axis=2).min(1)
     assert drawn.shape == (10, 8) and gaps.max() < 0.1  # each near an image's own code
+    alone = generation.mixture(latents[:1], 3, np.random.default_rng(0))
+    assert np.array_equal(alone, latents[[0, 0, 0]])
 
 
 def test_a_mixture_of_gaussians_finds_separate_clusters():

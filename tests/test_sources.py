@@ -192,6 +192,8 @@ def test_a_split_folder_that_cannot_be_read_whole_is_listed(tmp_path):
     root = both(tmp_path / "set", "Train")
     fill(root / "Test" / "mask", range(900, 903))
     both(root / "Holdout")
+    flat = both(both(tmp_path / "flat") / "Old").parent
+    assert sources.external(flat, progress=False).unreadable["path"].tolist() == ["Old"]
     table = sources.external(root, progress=False).unreadable.set_index("path")["reason"]
     assert set(table.index) == {"Test/mask", "Holdout"}
     assert "WithMask" in table["Test/mask"] and "Validation" in table["Holdout"]

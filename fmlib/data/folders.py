@@ -24,8 +24,10 @@ CLUTTER = {"thumbs.db", "desktop.ini"}  # what file managers leave behind
 FOLLOW = "FMLIB_FOLLOW_LINKS"  # environment variable
 LINK = f"a link that leads out of the folder; it is followed with {FOLLOW}=1"
 STRANGER = "pictures in it are not read: class folders are called WithMask and WithoutMask"
-UNNAMED = "class folders in it are not read: split folders are called Train, Validation and Test"
-OTHER = "a folder of class folders beside the one that is read: name it by itself, or put both into one"
+OTHER = (
+    "class folders in it, beside those that are read, are not: name it by itself, call it Train, Validation or Test, "
+    "or put both into one"
+)
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
 
@@ -109,7 +111,7 @@ def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> List
     parents |= {child for child in _children(root) if key(child.name) in SPLIT_NAMES}
     for parent in sorted(parents):
         listing.problems += [(relative(folder, root), STRANGER) for folder in _strangers(parent, within)]
-    listing.problems += [(relative(folder, root), UNNAMED) for folder in _unnamed(root, within)]
+    listing.problems += [(relative(folder, root), OTHER) for folder in _unnamed(root, within)]
     for folder, label, split in places:
         for path in walk(folder, listing.problems, root, within):
             _add(listing, path, label, split)
@@ -119,11 +121,12 @@ def _list(root: Path, places: list[tuple[Path, int, str]], within: Path) -> List
 
 def _strangers(parent: Path, within: Path) -> Iterator[Path]:
     """Folders of pictures beside class folders whose names tell no class."""
-    return (folder for folder in _unknown(parent, within) if _holds_pictures(folder))
+    unknown = (folder for folder in _unknown(parent, within) if not any(_class_folders(folder)))
+    return (folder for folder in unknown if _holds_pictures(folder))
 
 
 def _unnamed(root: Path, within: Path) -> Iterator[Path]:
-    """Folders of class folders beside split folders, whose names tell no split."""
+    """Folders of class folders whose own names tell no split."""
     return (folder for folder in _unknown(root, within) if any(_class_folders(folder)))
 
 

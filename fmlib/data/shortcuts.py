@@ -121,8 +121,7 @@ def of(dataset: Dataset, progress: bool = True) -> pd.DataFrame:
 def published(dataset: Dataset, scheme: str = "grouped", progress: bool = True) -> pd.DataFrame:
     """Scores of all shortcuts on the images as they are published, remembered by content and split."""
     sides = splits.assign(dataset.manifest, scheme)
-    asked = digest([sides.tolist(), dataset.manifest["group"].tolist()])
-    store = f"{dataset.fingerprint}-{code_version(CODE)}-{asked}-shortcuts"
+    store = f"{dataset.fingerprint}-{code_version(CODE)}-{digest(sides.tolist())}-shortcuts"
     table = memory.recall(store, SCORED)
     if table is None:
         table = of_split(dataset, of(dataset, progress), scheme)

@@ -165,7 +165,8 @@ def regions(folder: Path, paths) -> tuple[np.ndarray, np.ndarray]:
     try:
         with np.load(Path(folder) / "regions.npz") as archive:
             stored = {name: archive[name] for name in ("paths", "side", "mask_region", "lower_face")}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        side = int(stored["side"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UsageError(
             f"{folder} holds no regions.npz of a synthetic set; only written ones know their regions"
         ) from error
@@ -173,7 +174,7 @@ def regions(folder: Path, paths) -> tuple[np.ndarray, np.ndarray]:
     missing = [path for path in paths if path not in rows]
     if missing:
         raise UsageError(f"{folder} knows no regions of {missing[0]!r}; name paths relative to the folder")
-    wanted, side = [rows[path] for path in paths], int(stored["side"])
+    wanted = [rows[path] for path in paths]
     return _unpacked(stored["mask_region"], wanted, side), _unpacked(stored["lower_face"], wanted, side)
 
 

@@ -10,11 +10,13 @@ from fmlib.intervals import of_rate
 EVEN = 1.1  # a band that holds less than this times its share of the area is not looked at more than the rest
 
 
-def interval(values, groups=None, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
+def interval(
+    values, groups=None, draws: int = 1000, seed: int = 0, rate: bool = False
+) -> tuple[float, float, float]:
     """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups.
 
-    The ends are NaN of too few groups (`bootstrap.enough`), and those of a rate where all values are 0 or all are 1,
-    of which every draw has the same mean.
+    The ends are NaN of too few groups (`bootstrap.enough`). Of a `rate`, whose values are hits, they are Wilson's where
+    all are 0 or all are 1: every draw has the same mean.
     """
     values = np.asarray(values, dtype=float)
     known = np.isfinite(values)
@@ -25,7 +27,7 @@ def interval(values, groups=None, draws: int = 1000, seed: int = 0) -> tuple[flo
     mean = float(values.mean())
     if not enough(np.zeros(len(values)), groups):
         return mean, np.nan, np.nan
-    if np.all(values == mean) and mean in (0, 1):
+    if rate and mean in (0, 1):
         return (mean, *of_rate(mean, groups))
     means = [weights @ values / weights.sum(1) for weights in resamples(groups, draws, seed)]
     return (mean, *bootstrap_interval(np.concatenate(means)))

@@ -126,7 +126,7 @@ def _measured(ax: Axes, tables: dict[str, pd.DataFrame], prior: pd.DataFrame, me
     for place, (model, table) in enumerate(tables.items()):
         for step, (maps, mark) in enumerate(MARKS.items()):
             part = table[table["maps"] == maps]
-            mean, low, high = interval(part[measure], part["group"])
+            mean, low, high = interval(part[measure], part["group"], rate=measure == "pointing")
             colour = style.NEUTRAL if maps not in ("gradcam", "gradcam++") else style.colour(model)
             y = place + (step - 1) * 0.22
             ax.plot([low, high], [y, y], color=colour, linewidth=2)
