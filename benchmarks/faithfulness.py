@@ -12,10 +12,11 @@ import argparse
 import pandas as pd
 
 from fmlib import attention, studies
+from fmlib.bootstrap import mean_interval
 from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.explain.faithfulness import STEPS
-from fmlib.explain.tables import advantage, areas, interval
+from fmlib.explain.tables import advantage, areas
 from fmlib.faces import Faces, sample
 from fmlib.figures import style
 from fmlib.figures.gradcam import gradcam_faithfulness
@@ -35,7 +36,7 @@ def compared(curves: pd.DataFrame) -> list[dict]:
         of_kind = areas(curves).query("kind == @kind")
         for method in attention.METHODS:
             part = of_kind[of_kind["maps"] == method]
-            area = interval(part["area"], part["group"])
+            area = mean_interval(part["area"], part["group"])
             for over in attention.RIVALS:
                 value, low, high = advantage(curves, kind, over, method)
                 rows.append(

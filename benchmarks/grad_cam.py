@@ -122,7 +122,7 @@ class Louder(nn.Module):
 
 def timed(draw, model: nn.Module, images: torch.Tensor, pairs: list) -> tuple[float, np.ndarray]:
     """Maps per second, after a first call that is not counted, and the maps."""
-    draw(model, images[:2], pairs)
+    draw(model, images[:BATCH], pairs)
     start = time.perf_counter()
     maps = draw(model, images, pairs)
     return len(images) * len(pairs) / (time.perf_counter() - start), maps

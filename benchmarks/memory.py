@@ -33,12 +33,13 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="put the results into the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        before = peak()
         path, shape = Path(folder) / "cache.npy", (options.images, options.side, options.side, 3)
         array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
         for start in range(0, options.images, 1000):
             array[start : start + 1000] = np.random.default_rng(start).integers(0, 256, shape[1:], np.uint8)
         del array
-        images, before = np.load(path, mmap_mode="r"), peak()
+        images = np.load(path, mmap_mode="r")
         for name in options.models:
             train(name, images, Path(folder), options)
         added, allowed = peak() - before, images.nbytes + GIGABYTE

@@ -4,7 +4,7 @@
         [--workers 2] [--keep]
     python benchmarks/study.py --model dae-encoder --side 32 --batch-size 8 --epochs 20    small runs: few images
 
-The images are rendered and decoded before; starting the processes counts.
+The images are rendered and decoded before. Starting local processes counts; a Dask cluster stands already.
 """
 
 import argparse

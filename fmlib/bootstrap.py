@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fmlib.intervals import of_rate
+
 RANKED = ("auc", "average_precision")
 BUDGET = 2_000_000  # weights held at once (8 MB)
 FEWEST = 6  # groups that a class needs for a percentile interval, see `enough`
@@ -90,6 +92,29 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def mean_interval(
+    values, groups=None, draws: int = 1000, seed: int = 0, rate: bool = False
+) -> tuple[float, float, float]:
+    """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups.
+
+    The ends are NaN of too few groups (`enough`). Of a `rate`, whose values are hits, they are Wilson's where
+    all are 0 or all are 1: every draw has the same mean.
+    """
+    values = np.asarray(values, dtype=float)
+    known = np.isfinite(values)
+    if not known.any():
+        return (np.nan,) * 3
+    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
+    values, groups = values[known], groups[known]
+    mean = float(values.mean())
+    if not enough(np.zeros(len(values)), groups):
+        return mean, np.nan, np.nan
+    if rate and mean in (0, 1):
+        return (mean, *of_rate(mean, groups))
+    means = [weights @ values / weights.sum(1) for weights in resamples(groups, draws, seed)]
+    return (mean, *interval(np.concatenate(means)))
 
 
 def _thresholded(labels, called, weights) -> dict[str, np.ndarray]:

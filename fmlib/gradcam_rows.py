@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from fmlib.attention import CENTRE, RANDOM, RIVALS
-from fmlib.explain.tables import advantage, areas, interval
+from fmlib.bootstrap import mean_interval
+from fmlib.explain.tables import advantage, areas
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -69,7 +70,7 @@ def _places(stage: Stage, run: Run | None, table: pd.DataFrame, ending: str) -> 
 def _row(
     stage: Stage, run: Run | None, metric: str, values: pd.Series, groups: pd.Series, view: str = "test"
 ) -> None:
-    measured = interval(values, groups, rate=metric.startswith("pointing_game"))
+    measured = mean_interval(values, groups, rate=metric.startswith("pointing_game"))
     _write(stage, run, metric, measured, int(np.isfinite(values).sum()), view)
 
 

@@ -93,7 +93,7 @@ def _mask_probability(model: nn.Module, images: torch.Tensor) -> float:
 def near_duplicates(data: Dataset, seed: int, side: int = 64) -> Playground:
     """Move the limit from which two pictures count as near duplicates by their perceptual hash."""
     table = data.manifest[data.manifest["contrast"] >= groups.BLANK]
-    table = table.sample(min(COMPARED, len(table)), random_state=seed)
+    table = table.sample(min(COMPARED, len(table)), random_state=np.random.default_rng(seed))
     hashes, origin = table["phash"].to_numpy(), table["group"].to_numpy()
     first, second = np.triu_indices(len(table), 1)
     differing = hashes[first] ^ hashes[second]

@@ -3,7 +3,8 @@
 import pandas as pd
 
 from fmlib.attention import CENTRE, RIVALS, cells, itself
-from fmlib.explain.tables import advantage, gap, interval, sentence
+from fmlib.bootstrap import mean_interval
+from fmlib.explain.tables import advantage, gap, sentence
 from fmlib.faces import Faces
 from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
@@ -67,7 +68,7 @@ def confident(confidence: pd.DataFrame) -> str:
     """What drop in confidence and ROAD say of every order of pixels."""
     parts = []
     for maps, part in confidence.groupby("maps", sort=False):
-        drop, road = (interval(part[column], part["group"]) for column in ("drop", "road"))
+        drop, road = (mean_interval(part[column], part["group"]) for column in ("drop", "road"))
         parts.append(f"{label(maps)} {with_interval(*drop, '.0%')} and {with_interval(*road, '.2f')}")
     return (
         "mean loss of confidence when only what the map shows is left (lower is better), and ROAD, the confidence kept "
@@ -187,7 +188,7 @@ def _masked(table: pd.DataFrame, maps: str) -> pd.DataFrame:
 
 def _pointing(table: pd.DataFrame) -> tuple[float, float, float]:
     part = _masked(table, "gradcam")
-    return interval(part["pointing"], part["group"], rate=True)
+    return mean_interval(part["pointing"], part["group"], rate=True)
 
 
 def _times(table: pd.DataFrame, prior: pd.DataFrame) -> float:

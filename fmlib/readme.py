@@ -17,7 +17,7 @@ RECIPE = PUBLISHED / "recipe.csv"
 IMPROPER_WEAR = REPO / "figures" / "synthetic" / "improper_wear.csv"
 ELSEWHERE = PUBLISHED / "elsewhere.csv"
 # of validation images, whose scores are shown
-CHANGED = ("as they are", "70% of the frame", "50% of the frame", "grey")
+CHANGED = ("as they are", "70% of the frame's side", "50% of the frame's side", "grey")
 CONTENDERS = PUBLISHED / "contenders.csv"
 FAITHFULNESS = PUBLISHED / "gradcam_faithfulness.csv"
 FEW_IMAGES = [PUBLISHED / f"{name}.csv" for name in ("vae_gains", "dae_pretraining_gains")]

@@ -10,7 +10,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from fmlib.bootstrap import enough, interval, resamples
+from fmlib.bootstrap import enough, interval, mean_interval, resamples
 from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
 from fmlib.figures.style import label, with_interval
@@ -61,9 +61,9 @@ def robustness(judge: Judge, denoisers: dict[str, nn.Module], images: np.ndarray
 
     Returns:
         DataFrame with damage, level, front_end, accuracy with its Wilson interval low and high (over the effective
-        number of images), n; restored with its bootstrap interval over groups, restored_low and restored_high: the
-        share of the accuracy that the damage took which comes back (NaN where it took none); and the images' mean psnr
-        (dB) and ssim against the clean ones.
+        number of images), and n; with bootstrap intervals over groups (..._low, ..._high) gain, the accuracy less that
+        of the images as they are, and restored, the share of the accuracy that the damage took which comes back (NaN
+        where it took none); and the images' mean psnr (dB) and ssim against the clean ones.
     """
     front_ends = {name: partial(apply, model) for name, model in denoisers.items()} | FILTERS
     clean = judge.hits(to_float(images))
@@ -102,6 +102,7 @@ def _quality(images: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
 def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     """Accuracy and how much of what was lost comes back, of which images (bool N) are classified correctly."""
     low, high = of_rate(hits.mean(), groups)
+    gain, gain_low, gain_high = mean_interval(hits.astype(float) - plain, groups)
     share, drawn = _restored(hits, plain, clean, groups)
     bounds = interval(drawn) if enough(np.zeros(len(hits)), groups) else (np.nan, np.nan)
     return {
@@ -109,6 +110,9 @@ def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.nd
         "low": low,
         "high": high,
         "n": len(hits),
+        "gain": gain,
+        "gain_low": gain_low,
+        "gain_high": gain_high,
         "restored": share,
         "restored_low": bounds[0],
         "restored_high": bounds[1],
@@ -143,12 +147,8 @@ def verdict(table: pd.DataFrame, level: float = 0.3, front_end: str = "dae", dam
     rows = table[(table.damage == damage) & (table.level == level)].set_index("front_end")
     plain, after = rows.loc[NOTHING], rows.loc[front_end]
     scored = f"accuracy is {plain.accuracy:.3f} with nothing before it, {after.accuracy:.3f} with {label(front_end)}"
-    apart = after.low > plain.high or after.high < plain.low
-    how = (
-        ("helps" if after.accuracy > plain.accuracy else "hurts")
-        if apart
-        else "makes no difference we can tell"
-    )
+    apart = after.gain_low > 0 or after.gain_high < 0
+    how = ("helps" if after.gain > 0 else "hurts") if apart else "makes no difference we can tell"
     if (damage, level) == ("noise", 0):
         return f"On clean images {scored}: it {how}."
     share = ""

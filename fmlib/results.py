@@ -43,6 +43,12 @@ def context(fingerprint: str, profile: str, seed: int, external: dict[str, str])
     return digest(of | {"code": code_version(measuring_code())})
 
 
+def latest(rows: list[dict]) -> list[dict]:
+    """Of rows that tell of one thing return the last: a notebook's cell that is run again measures it anew."""
+    apart = [name for name in FIELDS if name not in ("value", "low", "high", "n", "run")]
+    return list({tuple(row[name] for name in apart): row for row in rows}.values())
+
+
 def store(context: str, stage: str, rows: list[dict]) -> None:
     """Replace a stage's rows of a context."""
     folder = home() / "results" / context

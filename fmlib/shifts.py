@@ -84,10 +84,10 @@ def wide(images: torch.Tensor) -> torch.Tensor:
     return resized(images[:, :, edge : images.shape[-2] - edge], images.shape[-1])
 
 
-AS_THEY_ARE, HALF = "as they are", "50% of the frame"
+AS_THEY_ARE, HALF = "as they are", "50% of the frame's side"
 CHANGES: dict[str, Change] = (
     {AS_THEY_ARE: lambda images: images}
-    | {f"{share:.0%} of the frame": partial(distant, share=share) for share in SHARES}
+    | {f"{share:.0%} of the frame's side": partial(distant, share=share) for share in SHARES}
     | {"enlarged by half": partial(near, factor=1.5), "stretched": wide}
     | {f"{share:.0%} of the detail": partial(coarse, share=share) for share in DETAIL}
     | {"grey": grey, "dark": partial(bright, factor=0.4), "bright": partial(bright, factor=1.6)}
@@ -147,6 +147,6 @@ def line(found: pd.DataFrame, model: str) -> str:
     missed, called = 1 - of[HALF, "recall"], 1 - of[HALF, "specificity"]
     return (
         f"{label(model)} on changed validation images: balanced accuracy {score[AS_THEY_ARE]:.3f} as they are, "
-        f"{changed.min():.3f} after the worst change ({changed.idxmin()}). At {HALF} it misses {missed:.0%} of the "
-        f"masks, and calls {called:.0%} of the faces without one masked."
+        f"{changed.min():.3f} after the worst change ({changed.idxmin()}). Where the picture takes up half of the "
+        f"frame's side it misses {missed:.0%} of the masks, and calls {called:.0%} of the faces without one masked."
     )

@@ -108,5 +108,5 @@ class Stage:
 
     def close(self) -> None:
         """Store the recorded rows and refresh `results.csv` beside the figures."""
-        results.store(self.context, self.name, self.rows)
+        results.store(self.context, self.name, results.latest(self.rows))
         results.write_csv(self.context, self.out / "results.csv")

@@ -86,6 +86,7 @@ def test_what_comes_back_is_a_share_of_what_was_lost():
     clean, plain = np.ones(40, bool), np.arange(40) < 20
     half = np.arange(40) < 30
     score = restoration._score(half, plain, clean, np.arange(40))
+    assert score["gain"] == 0.25 and 0.1 < score["gain_low"] < 0.25 < score["gain_high"] < 0.45
     assert score["restored"] == 0.5 and score["restored_low"] < 0.5 < score["restored_high"]
     assert np.isnan(restoration._score(clean, clean, clean, np.arange(40))["restored"])
     judge = restoration.Judge(Sign(1), Sign(-1), labels, np.arange(40))
@@ -125,9 +126,11 @@ def test_filters_take_noise_away_and_leave_flat_images_alone():
 
 
 def test_the_verdict_says_what_the_intervals_say():
-    rows = [(0.0, "nothing", 0.9, 0.88, 0.92), (0.0, "dae", 0.8, 0.78, 0.82)]
-    rows += [(0.3, "nothing", 0.5, 0.48, 0.52), (0.3, "dae", 0.7, 0.68, 0.72)]
-    table = pd.DataFrame(rows, columns=["level", "front_end", "accuracy", "low", "high"])
+    rows = [(0.0, "nothing", 0.9, 0.0, 0.0, 0.0), (0.0, "dae", 0.8, -0.1, -0.12, -0.08)]
+    rows += [(0.3, "nothing", 0.5, 0.0, 0.0, 0.0), (0.3, "dae", 0.7, 0.2, 0.18, 0.22)]
+    rows += [(0.5, "nothing", 0.5, 0.0, 0.0, 0.0), (0.5, "dae", 0.52, 0.02, -0.01, 0.05)]
+    table = pd.DataFrame(rows, columns=["level", "front_end", "accuracy", "gain", "gain_low", "gain_high"])
     table = table.assign(damage="noise", restored=0.5, restored_low=0.4, restored_high=0.6)
     assert "hurts" in restoration.verdict(table, 0.0)
     assert "helps and brings back 50% [40%, 60%] of what was lost" in restoration.verdict(table, 0.3)
+    assert "no difference we can tell" in restoration.verdict(table, 0.5)

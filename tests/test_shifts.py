@@ -83,7 +83,7 @@ def test_classes_are_scored_apart(tiny):
 
 
 def test_seeds_are_averaged():
-    rows = [("as they are", 1.0, 1.0), ("50% of the frame", 0.5, 0.75)]
+    rows = [("as they are", 1.0, 1.0), (shifts.HALF, 0.5, 0.75)]
     scores = [
         {"model": "alexnet", "change": change, "metric": metric, "seed": seed, "value": value}
         for change, *values in rows

@@ -48,6 +48,11 @@ def table(manifest: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"path": manifest["path"], "group": named, "split": assign(manifest, "grouped")})
 
 
+def spread(rows: np.ndarray, count: int) -> np.ndarray:
+    """Return `count` of these rows, evenly spread and none twice; all where there are fewer."""
+    return rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
 def subset(manifest: pd.DataFrame, rows: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
     """About `size` of these rows: whole groups, evenly of both classes; smaller samples lie in larger."""
     rows = np.asarray(rows)

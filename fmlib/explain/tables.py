@@ -3,34 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from fmlib.bootstrap import enough, resamples
-from fmlib.bootstrap import interval as bootstrap_interval
-from fmlib.intervals import of_rate
+from fmlib.bootstrap import enough, interval, mean_interval, resamples
 
 EVEN = 1.1  # a band that holds less than this times its share of the area is not looked at more than the rest
-
-
-def interval(
-    values, groups=None, draws: int = 1000, seed: int = 0, rate: bool = False
-) -> tuple[float, float, float]:
-    """Mean of the values that are not NaN and the ends of its 95 % bootstrap interval, drawn by whole groups.
-
-    The ends are NaN of too few groups (`bootstrap.enough`). Of a `rate`, whose values are hits, they are Wilson's where
-    all are 0 or all are 1: every draw has the same mean.
-    """
-    values = np.asarray(values, dtype=float)
-    known = np.isfinite(values)
-    if not known.any():
-        return (np.nan,) * 3
-    groups = np.arange(len(values)) if groups is None else np.asarray(groups)
-    values, groups = values[known], groups[known]
-    mean = float(values.mean())
-    if not enough(np.zeros(len(values)), groups):
-        return mean, np.nan, np.nan
-    if rate and mean in (0, 1):
-        return (mean, *of_rate(mean, groups))
-    means = [weights @ values / weights.sum(1) for weights in resamples(groups, draws, seed)]
-    return (mean, *bootstrap_interval(np.concatenate(means)))
 
 
 def gap(values, chosen, groups, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:
@@ -51,7 +26,7 @@ def gap(values, chosen, groups, draws: int = 1000, seed: int = 0) -> tuple[float
         with np.errstate(invalid="ignore"):  # a draw may hold none of one kind; `interval` leaves it out
             sides = [weights[:, part] @ values[part] / weights[:, part].sum(1) for part in (chosen, ~chosen)]
         differences.append(sides[0] - sides[1])
-    return (value, *bootstrap_interval(np.concatenate(differences)))
+    return (value, *interval(np.concatenate(differences)))
 
 
 def concentration(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +41,7 @@ def concentration(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for name, part in table.groupby("region", sort=False):
         area = part["area"].mean()
-        energy, low, high = interval(part["energy"], part.get("group"))
+        energy, low, high = mean_interval(part["energy"], part.get("group"))
         rows[name] = {
             "energy": energy,
             "area": area,
@@ -81,6 +56,8 @@ def sentence(model: str, table: pd.DataFrame) -> str:
     """Say in words where a model looks, from the bands of `measures.table`."""
     bands = concentration(table)
     first = bands.iloc[0]
+    if np.isnan(first["low"]):
+        return f"Too few images to tell where {model} looks."
     if not first["low"] > EVEN:
         return f"{model} looks at no part of the image clearly more than at the rest."
     tied = bands.index[bands["high"] >= first["low"]]
@@ -105,4 +82,4 @@ def advantage(
     wide = areas(table).query("kind == @kind").pivot(index=["image", "group"], columns="maps", values="area")
     sign = -1 if kind == "deletion" else 1
     difference = sign * (wide[method] - wide[over])
-    return interval(difference, difference.index.get_level_values("group"))
+    return mean_interval(difference, difference.index.get_level_values("group"))

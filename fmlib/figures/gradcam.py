@@ -9,8 +9,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib.bootstrap import mean_interval
 from fmlib.config import CLASSES
-from fmlib.explain.tables import advantage, areas, interval
+from fmlib.explain.tables import advantage, areas
 from fmlib.figures import style
 
 COLUMNS = ("Input", "Grad-CAM", "overlaid", "Grad-CAM++", "overlaid")
@@ -126,7 +127,7 @@ def _measured(ax: Axes, tables: dict[str, pd.DataFrame], prior: pd.DataFrame, me
     for place, (model, table) in enumerate(tables.items()):
         for step, (maps, mark) in enumerate(MARKS.items()):
             part = table[table["maps"] == maps]
-            mean, low, high = interval(part[measure], part["group"], rate=measure == "pointing")
+            mean, low, high = mean_interval(part[measure], part["group"], rate=measure == "pointing")
             colour = style.NEUTRAL if maps not in ("gradcam", "gradcam++") else style.colour(model)
             y = place + (step - 1) * 0.22
             ax.plot([low, high], [y, y], color=colour, linewidth=2)
@@ -201,7 +202,10 @@ def gradcam_faithfulness(
 def _curves(ax: Axes, table: pd.DataFrame) -> None:
     for maps, part in table.groupby("maps", sort=False):
         points = pd.DataFrame(
-            [(share, *interval(step["probability"], step["group"])) for share, step in part.groupby("share")],
+            [
+                (share, *mean_interval(step["probability"], step["group"]))
+                for share, step in part.groupby("share")
+            ],
             columns=["share", "mean", "low", "high"],
         )
         area = areas(part)["area"].mean()
@@ -239,7 +243,10 @@ def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
 def _cascades(ax: Axes, cascades: dict[str, pd.DataFrame]) -> None:
     for model, table in cascades.items():
         points = pd.DataFrame(
-            [(share, *interval(part["similarity"], part["group"])) for share, part in table.groupby("share")],
+            [
+                (share, *mean_interval(part["similarity"], part["group"]))
+                for share, part in table.groupby("share")
+            ],
             columns=["share", "mean", "low", "high"],
         )
         ax.plot(points["share"], points["mean"], color=style.colour(model), label=style.label(model))
