@@ -23,7 +23,7 @@ def closed_figures():
 
 def scores(sizes: tuple[int, ...], seeds: int = 3) -> pd.DataFrame:
     rows = [
-        (size, arm, seed, 0.6 + 0.05 * number + 0.01 * seed)
+        (size, arm, seed, 0.6 + 0.05 * number + (0.01 + 0.001 * number) * seed)
         for size in sizes
         for number, arm in enumerate(few_images.ARMS)
         for seed in range(seeds)
