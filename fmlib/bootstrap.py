@@ -94,6 +94,23 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def ratio_interval(
+    parts: np.ndarray, wholes: np.ndarray, groups: np.ndarray, draws: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """The sum of `parts` over that of `wholes` (each N) with the ends of its 95 % interval, drawn by whole groups.
+
+    All are NaN where the wholes come to nothing, the ends also of too few groups (`enough`).
+    """
+    parts, wholes = np.asarray(parts, dtype=float), np.asarray(wholes, dtype=float)
+    if not wholes.sum() > 0:
+        return (np.nan,) * 3
+    ratio = float(parts.sum() / wholes.sum())
+    if not enough(np.zeros(len(parts)), groups):
+        return ratio, np.nan, np.nan
+    drawn = [_ratio(w @ parts, w @ wholes, np.nan) for w in resamples(groups, draws, seed)]
+    return (ratio, *interval(np.concatenate(drawn)))
+
+
 def mean_interval(
     values, groups=None, draws: int = 1000, seed: int = 0, rate: bool = False
 ) -> tuple[float, float, float]:
@@ -104,17 +121,12 @@ def mean_interval(
     """
     values = np.asarray(values, dtype=float)
     known = np.isfinite(values)
-    if not known.any():
-        return (np.nan,) * 3
     groups = np.arange(len(values)) if groups is None else np.asarray(groups)
     values, groups = values[known], groups[known]
-    mean = float(values.mean())
-    if not enough(np.zeros(len(values)), groups):
-        return mean, np.nan, np.nan
-    if rate and mean in (0, 1):
-        return (mean, *of_rate(mean, groups))
-    means = [weights @ values / weights.sum(1) for weights in resamples(groups, draws, seed)]
-    return (mean, *interval(np.concatenate(means)))
+    mean, *ends = ratio_interval(values, np.ones(len(values)), groups, draws, seed)
+    if rate and mean in (0, 1) and np.isfinite(ends[0]):
+        ends = of_rate(mean, groups)
+    return (mean, *ends)
 
 
 def _thresholded(labels, called, weights) -> dict[str, np.ndarray]:

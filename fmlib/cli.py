@@ -54,14 +54,15 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
 
     kernels.preload()  # beside the imports of this process, which take as long
     from fmlib import report as reports
+    from fmlib.requested import Request, jobs_at_once
 
-    request = reports.Request(
+    request = Request(
         dataset=_place(dataset),
         profile=profile,
         seed=seed,
         external=tuple(str(absolute(folder)) for folder in external),
         out=out,
-        jobs=jobs or reports.jobs_at_once(),
+        jobs=jobs or jobs_at_once(),
         only=tuple(name.strip() for name in only.split(",") if name.strip()),
         cell_limit=cell_limit,
     )

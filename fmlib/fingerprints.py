@@ -21,6 +21,7 @@ GENERATED_CODE = (*AUTOENCODERS, "generation.py")  # of the images that a classi
 # what shows results or starts their computation, and cannot change them
 PRESENTATION = (
     "__",
+    "batch.py",
     "cli.py",
     "environment.py",
     "executors.py",
@@ -40,6 +41,7 @@ PRESENTATION = (
     "progress.py",
     "readme.py",
     "report.py",
+    "requested.py",
     "sanitise.py",
     "side_by_side.py",
     "site.py",

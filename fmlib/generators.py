@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fmlib import few_images, generation, studies
-from fmlib.bootstrap import enough, interval, resamples
+from fmlib.bootstrap import ratio_interval
 from fmlib.comparison import Difference
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.runs import Run
@@ -51,9 +51,8 @@ def reduction(plain: np.ndarray, better: np.ndarray, groups: np.ndarray) -> Diff
 
     All N; images of one group, those of one origin, are drawn together. No interval of too few (`bootstrap.enough`).
     """
-    drawn = [1 - (weights @ better) / (weights @ plain) for weights in resamples(groups, RESAMPLES)]
-    ends = interval(np.concatenate(drawn)) if enough(np.zeros(len(plain)), groups) else (np.nan, np.nan)
-    return Difference(float(1 - better.mean() / plain.mean()), *ends, np.nan, len(plain))
+    left, low, high = ratio_interval(better, plain, groups, RESAMPLES)
+    return Difference(1 - left, 1 - high, 1 - low, np.nan, len(plain))
 
 
 def learned(stage: Stage, contender: Contender) -> AutoencoderConfig:

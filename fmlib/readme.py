@@ -79,8 +79,7 @@ def gains_table(gains: pd.DataFrame) -> str:
     sizes = sorted(gains.per_class.unique())
     lines = [f"| images per class | {' | '.join(map(str, sizes))} |", "|---" * (len(sizes) + 1) + "|"]
     for (arm, baseline), part in gains.groupby(["arm", "baseline"], sort=False):
-        cells = part.set_index("per_class")
-        cells = cells.assign(value=cells.difference)
+        cells = part.rename(columns={"difference": "value"}).set_index("per_class")
         found = [
             _with_interval(cells.loc[size], "+.3f", " to ") if size in cells.index else "" for size in sizes
         ]

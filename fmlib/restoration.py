@@ -10,7 +10,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import nn
 
-from fmlib.bootstrap import enough, interval, mean_interval, resamples
+from fmlib.bootstrap import mean_interval, ratio_interval
 from fmlib.damage import FILTERS, LEVELS, apply, damaged
 from fmlib.data.batches import to_float
 from fmlib.figures.style import label, with_interval
@@ -102,9 +102,9 @@ def _quality(images: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
 def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     """Accuracy and how much of what was lost comes back, of which images (bool N) are classified correctly."""
     low, high = of_rate(hits.mean(), groups)
-    gain, gain_low, gain_high = mean_interval(hits.astype(float) - plain, groups)
-    share, drawn = _restored(hits, plain, clean, groups)
-    bounds = interval(drawn) if enough(np.zeros(len(hits)), groups) else (np.nan, np.nan)
+    back, lost = hits.astype(float) - plain, clean.astype(float) - plain
+    gain, gain_low, gain_high = mean_interval(back, groups)
+    restored, restored_low, restored_high = ratio_interval(back, lost, groups, RESAMPLES)
     return {
         "accuracy": hits.mean(),
         "low": low,
@@ -113,23 +113,10 @@ def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.nd
         "gain": gain,
         "gain_low": gain_low,
         "gain_high": gain_high,
-        "restored": share,
-        "restored_low": bounds[0],
-        "restored_high": bounds[1],
+        "restored": restored,
+        "restored_low": restored_low,
+        "restored_high": restored_high,
     }
-
-
-def _restored(
-    hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """The share of the lost accuracy that came back, and that of resampled groups; NaN where none was lost."""
-    back, lost = hits.astype(float) - plain, clean.astype(float) - plain
-    if lost.mean() <= 0:
-        return np.nan, np.empty(0)
-    drawn = [weights @ np.stack([back, lost], 1) for weights in resamples(groups, RESAMPLES)]
-    drawn_back, drawn_lost = np.concatenate(drawn).T
-    shares = np.where(drawn_lost > 0, drawn_back / np.maximum(drawn_lost, 1e-9), np.nan)
-    return back.mean() / lost.mean(), shares
 
 
 def record(stage: Stage, table: pd.DataFrame, model: str, dae: Run) -> None:

@@ -105,10 +105,11 @@ def table(stage: Stage, named: dict[str, list[Run]]) -> pd.DataFrame:
     rows = np.flatnonzero(splits.assign(stage.data.manifest, "grouped") == "validation")
     rows = splits.subset(stage.data.manifest, rows, MOST)
     parts = []
-    for name, run in ((name, run) for name, seeds in named.items() for run in seeds):
-        inputs = {"run": run.key, "data": stage.data.fingerprint, "seed": stage.seed}
-        found = tables.remembered("shifts", inputs, partial(_of_run, stage, run, rows))
-        parts.append(found.assign(model=name, seed=run.config.seed, run=run.key))
+    for name, seeds in named.items():
+        for run in seeds:
+            inputs = {"run": run.key, "data": stage.data.fingerprint, "seed": stage.seed}
+            found = tables.remembered("shifts", inputs, partial(_of_run, stage, run, rows))
+            parts.append(found.assign(model=name, seed=run.config.seed, run=run.key))
     return pd.concat(parts, ignore_index=True)
 
 

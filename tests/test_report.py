@@ -9,10 +9,10 @@ import nbformat
 import pytest
 from test_cli import photographs, write_notebook
 
-from fmlib import notebooks, privacy, report
+from fmlib import notebooks, privacy, report, requested
 from fmlib.config import REPO
 from fmlib.errors import UsageError
-from fmlib.report import Request
+from fmlib.requested import Request
 
 
 @pytest.fixture
@@ -171,12 +171,12 @@ def test_a_report_takes_the_place_of_no_notebook_but_its_own(pictures):
 def test_choosing_notebooks(tmp_path):
     for name in ("01_data", "02_classifier", "05_gradcam"):
         write_notebook(tmp_path / f"{name}.ipynb")
-    chosen = report.choose(tmp_path, ("05", "01_data"))
+    chosen = requested.choose(tmp_path, ("05", "01_data"))
     assert [path.stem for path in chosen] == ["01_data", "05_gradcam"]
     with pytest.raises(UsageError, match="'09'; known are: 01_data"):
-        report.choose(tmp_path, ("09",))
+        requested.choose(tmp_path, ("09",))
     with pytest.raises(UsageError, match="no notebooks"):
-        report.choose(tmp_path / "elsewhere", ())
+        requested.choose(tmp_path / "elsewhere", ())
 
 
 # --- what is kept ---------------------------------------------------------------------------------------------
@@ -238,17 +238,17 @@ def test_a_report_on_other_images_leaves_none_of_the_earlier_figures(pictures, t
 
 @pytest.mark.parametrize(("threads", "gpu", "expected"), [(1, False, 1), (8, False, 2), (8, True, 1)])
 def test_two_notebooks_run_at_once_where_there_are_cores_and_no_gpu(monkeypatch, threads, gpu, expected):
-    monkeypatch.setattr(report.torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(report.torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(requested.torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(requested.torch.cuda, "is_available", lambda: gpu)
     assert Request().jobs == expected and Request(jobs=3).jobs == 3
 
 
 @pytest.mark.parametrize("setting", [{"FMLIB_WORKERS": "2"}, {"FMLIB_SCHEDULER": "tcp://host:8786"}])
 def test_one_notebook_runs_at_a_time_where_other_processes_train(monkeypatch, setting):
-    monkeypatch.setattr(report.torch, "get_num_threads", lambda: 2)
-    monkeypatch.setattr(report.torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(requested.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(requested.torch.cuda, "is_available", lambda: False)
     for name in ("FMLIB_WORKERS", "FMLIB_SCHEDULER"):
         monkeypatch.delenv(name, raising=False)
-    assert report.jobs_at_once() == 2
+    assert requested.jobs_at_once() == 2
     monkeypatch.setenv(*next(iter(setting.items())))
-    assert report.jobs_at_once() == 1
+    assert requested.jobs_at_once() == 1

@@ -23,7 +23,7 @@ from PIL import Image
 
 from fmlib import report, results
 from fmlib.config import REPO, STAGES
-from fmlib.report import Request
+from fmlib.requested import Request
 
 FIGURES = """
 data_samples data_balance data_leakage data_shortcuts
@@ -50,7 +50,7 @@ def smoke_report(tmp_path_factory):
     folder, store = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("report-home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FMLIB_HOME", str(store))
-        failures = report.build(report.Request(profile="smoke", out=folder, jobs=2))
+        failures = report.build(Request(profile="smoke", out=folder, jobs=2))
     return SmokeReport(folder, store, failures)
 
 
