@@ -61,6 +61,22 @@ def test_breakdowns_count_errors_by_model_and_attribute():
     assert unknown.empty and list(unknown) == list(table)
 
 
+def test_stored_scores_are_of_the_groups_that_they_were_made_with(tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path))
+    labels = np.arange(60) % 2
+    logit = np.where(labels == np.arange(60) % 5 % 2, 1.0, -1.0) * (2 * labels - 1)
+    table = pd.DataFrame(
+        {"path": [str(n) for n in range(60)], "label": labels, "logit": logit, "view": "test"}
+    )
+    table = table.assign(model="alexnet", split="grouped", seed=0, run="a", temperature=1.0)
+    table["probability"] = table["calibrated"] = 1 / (1 + np.exp(-table.logit))
+    width = {}
+    for count in (60, 12):
+        found = evaluation.scores(table.assign(group=[str(n % count) for n in range(60)])).set_index("metric")
+        width[count] = found.high["accuracy"] - found.low["accuracy"]
+    assert width[12] > 1.5 * width[60]
+
+
 def test_the_worst_images_cost_most_loss_and_are_wrong_at_least_once():
     runs = [seen([0.9, 0.1, 0.6, 0.2]), seen([0.9, 0.4, 0.3, 0.2], seed=1)]
     table = evaluation.worst(pd.concat(runs))

@@ -226,8 +226,8 @@ def test_a_report_on_other_images_leaves_none_of_the_earlier_figures(pictures, t
     )
     request = small(pictures)
     assert build(request, source, names=("01_data", "02_classifier")) == []
-    shown = {path.name: path.stat().st_mtime_ns for path in (request.folder / "figures").glob("*.png")}
-    assert set(shown) == {"data_samples.png"} and list((request.folder / "thumbnails").iterdir())
+    shown = [path.name for path in (request.folder / "figures").glob("*.png")]
+    assert shown == ["data_samples.png"] and list((request.folder / "thumbnails").iterdir())
     (request.folder / "figures" / "own.png").write_bytes(b"a user's")
     other = small(photographs(tmp_path / "others", count=13), out=request.out, only=("02",))
     assert build(other, "x = 1", names=("01_data", "02_classifier")) == []

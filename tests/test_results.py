@@ -29,6 +29,13 @@ def test_of_two_stages_that_end_at_once_the_table_holds_both(home, tmp_path):
     assert pd.read_csv(table).stage.tolist() == ["data", "metrics"]
 
 
+def test_a_cell_that_is_run_again_replaces_its_rows():
+    first = results.row("dae", metric="accuracy", view="test", value=0.5, n=4, run="a")
+    other = results.row("dae", metric="accuracy", view="clean", value=0.6, n=2, run="a")
+    again = first | {"value": 0.7, "run": "b"}
+    assert results.latest([first, other, again]) == [again, other]
+
+
 def test_a_damaged_stage_is_left_out_and_named(home, capsys):
     context = results.context("damaged", "smoke", 0, {})
     for stage in ("data", "metrics"):

@@ -114,3 +114,10 @@ def test_samples_are_nested_balanced_and_of_whole_groups():
             assert abs(table["label"].loc[sample].mean() - 0.5) < 0.15
         smaller = sample
     assert set(splits.subset(table, rows, 50, seed=4)) != set(splits.subset(table, rows, 50, seed=3))
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(3, [10, 14, 19]), (10, list(range(10, 20))), (18, list(range(10, 20)))]
+)
+def test_spread_rows_reach_from_end_to_end_and_none_comes_twice(count, expected):
+    assert splits.spread(np.arange(10, 20), count).tolist() == expected
