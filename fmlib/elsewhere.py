@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from fmlib import comparison, evaluation, runs, studies
+from fmlib import comparison, evaluation, judgement, runs, studies
 from fmlib.config import ClassifierConfig
 from fmlib.data import splits
 from fmlib.figures import style
@@ -139,19 +139,15 @@ def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") 
         of images, and of seeds where there are several; they are not corrected for the number of comparisons.
     """
     rows, arms = [], list(dict.fromkeys(table["arm"]))
+    by_arm = table.assign(model=table["arm"], split="")
     for view in dict.fromkeys(table["view"]):
-        part = table[table["view"] == view]
-        if view == "validation" or part.label.nunique() < 2:
+        labels, said, groups = judgement.aligned(by_arm, "", view)
+        if view == "validation" or len(set(labels)) < 2:
             continue
-        images = part.drop_duplicates("path").set_index("path")
-        said = {
-            arm: own.pivot(index="seed", columns="path", values="probability")[images.index].to_numpy()
-            for arm, own in part.groupby("arm")
-        }
         for arm in arms[1:]:
             baseline = BASELINES.get(arm, arms[0])
             gap = comparison.paired_bootstrap(
-                images.label, said[arm], said[baseline], images.group, metric, seed=stage.seed
+                labels, said[arm], said[baseline], groups, metric, seed=stage.seed
             )
             verdict = "better" if gap.low > 0 else "worse" if gap.high < 0 else "cannot be told apart"
             rows.append((arm, baseline, view, metric, gap.value, gap.low, gap.high, gap.n, verdict))
