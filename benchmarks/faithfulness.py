@@ -16,7 +16,7 @@ from fmlib.bootstrap import mean_interval
 from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.explain.faithfulness import STEPS
-from fmlib.explain.tables import advantage, areas
+from fmlib.explain.tables import RIVALS, advantage, areas
 from fmlib.faces import Faces, sample
 from fmlib.figures import style
 from fmlib.figures.gradcam import gradcam_faithfulness
@@ -37,7 +37,7 @@ def compared(curves: pd.DataFrame) -> list[dict]:
         for method in attention.METHODS:
             part = of_kind[of_kind["maps"] == method]
             area = mean_interval(part["area"], part["group"])
-            for over in attention.RIVALS:
+            for over in RIVALS:
                 value, low, high = advantage(curves, kind, over, method)
                 rows.append(
                     {"kind": kind, "maps": method, "area": area[0], "area_low": area[1], "area_high": area[2]}

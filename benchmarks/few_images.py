@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rows import with_others
 
-from fmlib import attempts, damage, few_images, generators, restoration, runs, studies
+from fmlib import attempts, damage, few_images, generators, restoration, runs, studies, wording
 from fmlib.config import REPO
 from fmlib.data import splits
 from fmlib.data.decoding import decoded
@@ -129,7 +129,7 @@ def generated(stage: Stage) -> None:
     write(few_images.gains(scores, compared), "vae_generators_gains")
     plain, better = (errors[learned[one.name]] for one in (generators.GAUSSIAN, generators.NEAR))
     gap = generators.reduction(plain, better, stage.data.manifest["group"].to_numpy()[test])
-    lower = style.with_interval(gap.value, gap.low, gap.high, ".1%")
+    lower = wording.with_interval(gap.value, gap.low, gap.high, ".1%")
     print(f"error lower by {lower} on {gap.n} test images")
 
 

@@ -22,7 +22,7 @@ from rows import record
 from fmlib import few_images, inputs, runs
 from fmlib.config import ARCHITECTURES, ClassifierConfig, DataConfig
 from fmlib.data.decoding import decoded
-from fmlib.figures.style import label
+from fmlib.wording import label
 
 
 def seconds(configs: list[ClassifierConfig], **setting: str) -> float:

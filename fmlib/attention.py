@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fmlib.explain import METHODS, Contrast, bands, explainer, faithfulness, measures, sanity
 from fmlib.explain.cams import normalised
+from fmlib.explain.tables import CENTRE, RANDOM, RIVALS
 from fmlib.explain.taps import tapped
 from fmlib.faces import Faces
 from fmlib.fingerprints import digest
@@ -17,10 +18,6 @@ from fmlib.runs import Run
 from fmlib.tables import remembered
 
 BATCH = 64
-RANDOM = "random weights"
-CENTRE = "centre prior"
-RIVALS = ("random map", "random order", CENTRE)  # orders that do not look at the image
-ORDERS = (*METHODS, *RIVALS)  # in which pixels go and come
 UNTRAINED = 64  # images for the random-weights model, whose mean hardly depends on them
 
 
@@ -70,7 +67,8 @@ def curves(run: Run, faces: Faces, steps: int) -> pd.DataFrame:
     """Deletion and insertion curves of each image's true class.
 
     Returns:
-        columns `image`, `group`, `kind`, `maps` (one of `ORDERS`), `share` of pixels gone or come, `probability`.
+        columns `image`, `group`, `kind`, `maps` (a method or one of `RIVALS`), `share` of pixels gone or come,
+        `probability`.
     """
     inputs = {"run": run.key, **_identity(faces), "steps": steps}
     return remembered("gradcam_curves", inputs, lambda: _curves(model(run), faces, steps))

@@ -150,7 +150,8 @@ def ranking(labels, models: dict, groups=None, metric: str = "f1", resamples: in
 
     Returns:
         DataFrame, best first (lowest first for ECE), with columns model, value, rank (1 + the number of
-        models shown to be better) and verdict ("best", "cannot be told apart from the best", "worse than the best").
+        models shown to be better) and verdict ("best", shown to be better than all others; "highest, not shown to be
+        best"; "cannot be told apart from the best"; "worse than the best").
     """
     table = pairs(labels, models, groups, metric, resamples, seed)
     sign = -1 if metric == "ece" else 1

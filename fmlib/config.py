@@ -1,4 +1,4 @@
-"""Where things live, what the classes are called, and the three profiles."""
+"""Where things live, what the classes are called, what describes a run, and the three profiles."""
 
 import os
 from dataclasses import dataclass
@@ -47,6 +47,12 @@ def _check_whole(name: str, value: object) -> None:
     if not (_number(value, Integral) and LEAST[name] <= value <= LARGEST):
         wanted = f"a whole number from {LEAST[name]} to {LARGEST}{', or None' if optional else ''}"
         raise UsageError(f"{name} must be {wanted}, not {value!r}")
+
+
+def _check_range(name: str, value: object, low: float, high: float) -> None:
+    if not (_number(value, Real) and low <= value <= high and value < inf):
+        upwards = f"from {low:g} to {high:g}" if high < inf else f"from {low:g}"
+        raise UsageError(f"{name} must be a number {upwards}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,8 @@ class AutoencoderConfig(RunConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        for name, largest in (("noise", 1), ("warm_up", 1), ("beta", inf), ("edges", inf)):
+            _check_range(name, getattr(self, name), 0, largest)
         for name, models in CONCERNED.items():
             default = getattr(type(self), name)
             if getattr(self, name) != default and self.model not in models:
@@ -148,6 +156,11 @@ class Generated:
     way: str = "gaussian"
     share: float = 0.5
     until: float = 1.0
+
+    def __post_init__(self):
+        """Refuse shares that are none: UsageError."""
+        for name in ("share", "until"):
+            _check_range(name, getattr(self, name), 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +192,14 @@ class ClassifierConfig(RunConfig):
     def __post_init__(self):
         super().__post_init__()
         known("balance", self.balance, BALANCES)
-        if not (_number(self.initial_scale, Real) and 0.5 <= self.initial_scale <= 1):
-            raise UsageError(f"initial_scale must be a number from 0.5 to 1, not {self.initial_scale!r}")
+        _check_range("initial_scale", self.initial_scale, 0.5, 1)
         if self.initial_scale < 1 and self.patience is not None:
             raise UsageError(
                 f"images that grow (initial_scale={self.initial_scale}) are trained on to the end: set patience=None"
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """How much a report computes. Budgets count images seen in training, so that small sets get more epochs.
 
@@ -227,26 +239,57 @@ class Profile:
         return max(self.least_epochs, round(budget / images))
 
 
-PROFILES = {
-    "smoke": Profile("smoke", 200, 32, 1, 1, (0.3, 1.0), 280, 280, 2, 140, 800, (20,), 160, 2, 12),
-    "quick": Profile(
-        "quick", 2000, 64, 1, 2, (0.3, 1.0, 3.0), 7_000, 2_400, 5, 480, 6_000, (100,), 1_200, 3, 100
+_PROFILES = (
+    Profile(
+        name="smoke",
+        images=200,
+        side=32,
+        seeds=1,
+        study_seeds=1,
+        rates=(0.3, 1.0),
+        budget=280,
+        study_budget=280,
+        least_epochs=2,
+        study_size=140,
+        autoencoder_budget=800,
+        sizes=(20,),
+        size_budget=160,
+        size_seeds=2,
+        explained=12,
     ),
-    "full": Profile(
-        "full",
-        10_000,
-        96,
-        5,
-        5,
-        (0.1, 0.3, 1.0, 3.0, 10.0),
-        160_000,
-        40_000,
-        8,
-        4000,
-        200_000,
-        (10, 25, 50, 100, 250, 1000, None),
-        8_000,
-        10,
-        1000,
+    Profile(
+        name="quick",
+        images=2000,
+        side=64,
+        seeds=1,
+        study_seeds=2,
+        rates=(0.3, 1.0, 3.0),
+        budget=7000,
+        study_budget=2400,
+        least_epochs=5,
+        study_size=480,
+        autoencoder_budget=6000,
+        sizes=(100,),
+        size_budget=1200,
+        size_seeds=3,
+        explained=100,
     ),
-}
+    Profile(
+        name="full",
+        images=10_000,
+        side=96,
+        seeds=5,
+        study_seeds=5,
+        rates=(0.1, 0.3, 1.0, 3.0, 10.0),
+        budget=160_000,
+        study_budget=40_000,
+        least_epochs=8,
+        study_size=4000,
+        autoencoder_budget=200_000,
+        sizes=(10, 25, 50, 100, 250, 1000, None),
+        size_budget=8000,
+        size_seeds=10,
+        explained=1000,
+    ),
+)
+PROFILES = {profile.name: profile for profile in _PROFILES}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from fmlib import comparison, evaluation, judgement
-from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
+from fmlib.wording import label, with_interval
 
 
 def ranking(found: Sequence[Run], by: str, metric: str = "f1", seed: int = 0) -> pd.DataFrame:

@@ -79,3 +79,4 @@ def non_local_means(images: torch.Tensor) -> torch.Tensor:
 
 
 FILTERS = {"median": median, "nl_means": non_local_means}
+NOTHING, TRAINED = "nothing", "trained with noise"  # no front end; another classifier in place of one

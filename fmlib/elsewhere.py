@@ -2,8 +2,8 @@
 
 The network is the compact one, which in a short report sees more and larger images than the architectures of the other
 studies, in the same time. Every arm but the last sees about equally many images; all but one, which shows what is
-learned by heart, are trained on the grouped split. Photographs of other collections are only judged, after everything
-is decided.
+learned by heart, are trained on the grouped split. Where each is trained once, parts cannot be told apart, and only the
+whole is held against the usual recipe. Photographs of other collections are only judged, after everything is decided.
 """
 
 from collections.abc import Collection
@@ -11,10 +11,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from fmlib import comparison, evaluation, judgement, runs, studies
+from fmlib import comparison, evaluation, judgement, runs, studies, wording
 from fmlib.config import ClassifierConfig
 from fmlib.data import splits
-from fmlib.figures import style
 from fmlib.runs import Run
 from fmlib.stage import Stage
 
@@ -36,7 +35,8 @@ ARMS = {  # name -> what is changed
     FAR_MAX: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max"},
     FAR_LONG: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max", "times": 2},
 }
-# arm -> the one that it differs from in one part; the others are held against the first
+TRAINED_ONCE = (FAR_MAX, FAR_LONG)  # all of a profile with a single seed, beside the usual recipe
+# arm -> the one that it differs from in one part; the others, and where that is not there, are held against the first
 BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR, FAR_MAX: FAR_PASTED, FAR_LONG: FAR_MAX}
 DESCRIBED = {  # baselines that are more than an augmentation
     SAME_RECIPE: "without blending, on the grouped split",
@@ -78,9 +78,12 @@ def _base(stage: Stage, split: str) -> list[ClassifierConfig]:
     return [replace(one, model=MODEL, side=side, epochs=epochs) for one in study]
 
 
-def trained(stage: Stage, arms: Collection[str] = ARMS) -> dict[str, list[Run]]:
-    """Return the runs of these arms, one for each seed."""
-    asked = [(arm, config) for arm, seeds in configs(stage).items() if arm in arms for config in seeds]
+def trained(stage: Stage, arms: Collection[str] | None = None) -> dict[str, list[Run]]:
+    """Return the runs of these arms, one for each seed; by default those that the profile has seeds for."""
+    every = configs(stage)
+    if arms is None:
+        arms = every if stage.profile.seeds > 1 else (*list(every)[:1], *TRAINED_ONCE)
+    asked = [(arm, config) for arm, seeds in every.items() if arm in arms for config in seeds]
     found: dict[str, list[Run]] = {}
     for (arm, _), run in zip(asked, runs.get_all(config for _, config in asked), strict=True):
         found.setdefault(arm, []).append(run)
@@ -124,15 +127,15 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     part = evaluation.over_seeds(table[table["metric"].isin(METRICS)].assign(model=lambda rows: rows["arm"]))
-    text = [style.with_interval(row.value, row.low, row.high) for row in part.itertuples()]
-    columns = {"recipe": part["model"], "metric": part["metric"].map(style.label)}
-    frame = pd.DataFrame({**columns, "view": part["view"].map(style.label), "text": text})
+    text = [wording.with_interval(row.value, row.low, row.high) for row in part.itertuples()]
+    columns = {"recipe": part["model"], "metric": part["metric"].map(wording.label)}
+    frame = pd.DataFrame({**columns, "view": part["view"].map(wording.label), "text": text})
     views = list(dict.fromkeys(frame["view"]))
     return frame.pivot(index=["recipe", "metric"], columns="view", values="text")[views]
 
 
 def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Compare each arm with the one that it changes in one part (`BASELINES`) on the same images.
+    """Compare each arm on the same images with the one that it changes in one part (`BASELINES`), or with the first.
 
     Returns:
         DataFrame with arm, baseline, view, metric, difference, low, high, n and verdict. The intervals cover the choice
@@ -145,7 +148,7 @@ def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") 
         if view == "validation" or len(set(labels)) < 2:
             continue
         for arm in arms[1:]:
-            baseline = BASELINES.get(arm, arms[0])
+            baseline = BASELINES[arm] if BASELINES.get(arm) in arms else arms[0]
             gap = comparison.paired_bootstrap(
                 labels, said[arm], said[baseline], groups, metric, seed=stage.seed
             )
@@ -162,10 +165,10 @@ def sentence(gaps: pd.DataFrame) -> str:
     parts = []
     for baseline, rows in gaps.groupby("baseline", sort=False):
         lines = [
-            f"* {row.arm.capitalize()}, {style.label(row.view)}: {style.label(row.metric).lower()} "
-            f"{style.with_interval(row.difference, row.low, row.high, '+.3f')}, {row.verdict}."
+            f"* {row.arm.capitalize()}, {wording.label(row.view)}: {wording.label(row.metric).lower()} "
+            f"{wording.with_interval(row.difference, row.low, row.high, '+.3f')}, {row.verdict}."
             for row in rows.itertuples()
         ]
         of = DESCRIBED.get(baseline, f"with {baseline} augmentation")
-        parts.append(f"Against the same {style.label(MODEL)} {of}:\n\n" + "\n".join(lines))
+        parts.append(f"Against the same {wording.label(MODEL)} {of}:\n\n" + "\n".join(lines))
     return "\n\n".join(parts)

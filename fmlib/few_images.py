@@ -9,14 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from fmlib import comparison, metrics, runs
+from fmlib import comparison, runs
 from fmlib.better_autoencoders import latent
 from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.data import splits
-from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.studies import SMALL_BATCH, train_size
+from fmlib.wording import label, with_interval
 
 MODEL, SIDE = "dae-encoder", 32
 EPOCHS = 10  # of one pass over the images or several
@@ -171,8 +171,7 @@ def scored(arms: Iterable[tuple[int, int, str, ClassifierConfig]]) -> pd.DataFra
 def balanced_accuracy(run: Run, side: str) -> float:
     """Return a run's balanced accuracy on a side of its split."""
     part = run.predictions[run.predictions.split == side]
-    score = metrics.scores(part.label, part.probability, only="balanced_accuracy", resamples=1)
-    return float(score["value"].iloc[0])
+    return float(comparison.seed_scores(part.label, part.probability, "balanced_accuracy")[0])
 
 
 def _mean_interval(values: pd.Series) -> pd.Series:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from fmlib.errors import FmlibError, UsageError
 
@@ -30,9 +31,16 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         part.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Name a file beside `path` that nobody else writes; it takes the place of `path` when it is complete."""
+    part = path.with_name(f".{uuid4().hex}.part")
+    try:
+        yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

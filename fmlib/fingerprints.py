@@ -47,11 +47,16 @@ PRESENTATION = (
     "site.py",
     "stage.py",
     "summary.py",
+    "wording.py",
 )
 
 
+@cache
 def _meaning(path: Path) -> str:
-    """Return the code of a module without comments, docstrings and layout, alike in every version of Python."""
+    """Return the code of a module without comments, docstrings and layout, alike in every version of Python.
+
+    It is read once in a process: what has been imported does not change when a file is edited.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)

@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from fmlib.attention import CENTRE, RANDOM, RIVALS
 from fmlib.bootstrap import mean_interval
-from fmlib.explain.tables import advantage, areas
+from fmlib.explain.tables import CENTRE, RANDOM, RIVALS, advantage, areas
 from fmlib.runs import Run
 from fmlib.stage import Stage
 

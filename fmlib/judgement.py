@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fmlib import comparison, metrics
+from fmlib import comparison
 from fmlib.data.sources import Dataset
-from fmlib.figures.style import counted, label, with_interval
 from fmlib.text import name
+from fmlib.wording import counted, label, with_interval
 
 
 def aligned(
@@ -130,7 +130,7 @@ def shared_sentence(table: pd.DataFrame) -> str:
     runs = f"{counted(table.run.nunique(), 'run')} of {counted(table.model.nunique(), 'model')}"
     wrong = images[~images.right]
     if wrong.empty:
-        return f"Each of these {len(images):,} images is classified correctly by one of {runs} at least."
+        return f"Each of these {len(images):,} images is classified correctly by at least one of the {runs}."
     missed, count = int(wrong.label.sum()), len(wrong)
     text = (
         f"{counted(count, 'image')} of {len(images):,}, of {counted(wrong.group.nunique(), 'group')}, "
@@ -138,7 +138,7 @@ def shared_sentence(table: pd.DataFrame) -> str:
         "a false alarm."
     )
     said = np.where(images.right, images.label, 1 - images.label)
-    score = metrics.scores(images.label, said, only="f1", resamples=1).value.iloc[0]
+    score = comparison.seed_scores(images.label, said, "f1")[0]
     oracle = f" An oracle that picks the best run for each image would have an F1 of {score:.4f}."
     return text if np.isnan(score) else text + oracle
 

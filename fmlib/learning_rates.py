@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fmlib.figures.style import label
 from fmlib.runs import Run
 from fmlib.training import OPTIMIZERS
+from fmlib.wording import label
 
 
 def rates(optimizer: str, factors: Sequence[float]) -> list[float | None]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from fmlib import calibration, metrics, store
-from fmlib.figures.style import TOO_FEW, label
+from fmlib.wording import TOO_FEW, label
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
 USE = """\

@@ -12,7 +12,7 @@ from safetensors.torch import load_model, save_model
 from fmlib import calibration, modelcard, models, store
 from fmlib.config import home
 from fmlib.errors import FmlibError, UsageError
-from fmlib.files import write_text
+from fmlib.files import replacing, write_text
 from fmlib.processes import processes
 
 FORMAT = "fmlib classifier 1"
@@ -76,12 +76,8 @@ def export(model: str | os.PathLike, target: Path) -> Path:
     metadata = {"format": FORMAT, "config": json.dumps(trained.config), "card": card}
     metadata |= {"temperature": repr(trained.temperature)}
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with replacing(target) as part:
         save_model(trained.network.cpu(), str(part), metadata)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
     write_text(target.with_suffix(".md"), card)
     return target.with_suffix(".md")
 

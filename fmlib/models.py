@@ -186,7 +186,7 @@ def build(name: str, activation: str | None = None, side: int = 64, pretrained: 
     try:
         classifier = BUILDERS[name](name, side, "DEFAULT" if pretrained else None)
     except Exception as error:
-        if not pretrained:
+        if not pretrained or isinstance(error, UsageError):
             raise
         raise FmlibError(
             f"no pretrained weights for {name}: {error}; use pretrained=False offline"

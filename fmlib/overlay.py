@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fmlib.explain import coloured
+from fmlib.files import replacing
 
 LONGEST = 640  # px of an overlay's longer side
 
@@ -34,7 +35,6 @@ def write(saliency: np.ndarray, photograph: Image.Image, source: Path, folder: P
     place = hashlib.sha256(os.fsencode(source.absolute())).hexdigest()[:8]
     # file systems take 255 bytes, and a letter has up to four
     target = folder / f"{source.stem[:50]}-cam-{place}.png"
-    part = target.with_suffix(".part")
-    Image.fromarray((blended * 255).round().astype(np.uint8)).save(part, format="PNG")
-    os.replace(part, target)
+    with replacing(target) as part:
+        Image.fromarray((blended * 255).round().astype(np.uint8)).save(part, format="PNG")
     return target

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageEnhance, ImageOps
 from torch import nn
 
-from fmlib import attention, damage, generation, restoration
+from fmlib import attention, damage, generation, restoration, wording
 from fmlib.config import CLASSES
 from fmlib.data import groups, hashing, pictures
 from fmlib.data.batches import to_float
@@ -26,7 +26,6 @@ from fmlib.data.decoding import squared
 from fmlib.data.sources import Dataset
 from fmlib.explain import METHODS, coloured, explainer
 from fmlib.figures import play as figures
-from fmlib.figures import style
 from fmlib.runs import Run
 
 DPI = 150
@@ -80,7 +79,7 @@ def _number(description: str, value: int, high: int) -> widgets.IntSlider:
 
 
 def _choice(description: str, names: Sequence[str], value: str | None = None) -> widgets.Dropdown:
-    options = [(style.label(name), name) for name in names]
+    options = [(wording.label(name), name) for name in names]
     return widgets.Dropdown(options=options, value=value or names[0], description=description)
 
 
@@ -203,8 +202,8 @@ def cam(runs: Sequence[Run], images: np.ndarray) -> Playground:
             saliency = explain(to_float(image[None])).of(method, CLASSES.index(explained))[0].cpu().numpy()
         heat, overlay = coloured(saliency, image.astype(np.float32) / 255)
         said = f"p(mask) {_mask_probability(network, to_float(image[None])):.2f}"
-        shown = [(said, image), (style.label(method), heat), ("overlaid", overlay)]
-        return figures.pictures(shown, f"{style.label(model)}: what speaks for “{explained}”?")
+        shown = [(said, image), (wording.label(method), heat), ("overlaid", overlay)]
+        return figures.pictures(shown, f"{wording.label(model)}: what speaks for “{explained}”?")
 
     return Playground(
         draw,

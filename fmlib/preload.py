@@ -21,4 +21,8 @@ os.environ.setdefault(
 )  # as in a kernel that starts anew
 for name in MODULES:
     import_module(name)
+fingerprints = import_module("fmlib.fingerprints")
+fingerprints.code_version(
+    fingerprints.measuring_code()
+)  # of the code that kernels get, not of what is edited later
 import_module("tqdm").tqdm.set_lock(threading.RLock())  # its usual lock outlives a kernel that is killed

@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from fmlib.attention import CENTRE, RIVALS, cells, itself
+from fmlib.attention import cells, itself
 from fmlib.bootstrap import mean_interval
-from fmlib.explain.tables import advantage, gap, sentence
+from fmlib.explain.tables import CENTRE, RIVALS, advantage, gap, sentence
 from fmlib.faces import Faces
-from fmlib.figures.style import label, with_interval
 from fmlib.runs import Run
+from fmlib.wording import label, with_interval
 
 POINTING, TIMES = 0.95, 2  # asked of a model that looks at the mask: pointing game, energy over the prior's
 ALIKE = 0.3  # rank correlation below which two maps are called unrelated

@@ -6,8 +6,8 @@ import pandas as pd
 
 from fmlib import evaluation
 from fmlib.config import REPO
-from fmlib.figures.style import label
 from fmlib.models import BUILDERS
+from fmlib.wording import label
 
 PAGES = (REPO / "README.md", REPO / "docs" / "recipe.md", REPO / "docs" / "results.md")
 PUBLISHED = REPO / "figures" / "face-mask-12k"

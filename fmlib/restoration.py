@@ -11,15 +11,14 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from fmlib.bootstrap import mean_interval, ratio_interval
-from fmlib.damage import FILTERS, LEVELS, apply, damaged
+from fmlib.damage import FILTERS, LEVELS, NOTHING, TRAINED, apply, damaged
 from fmlib.data.batches import to_float
-from fmlib.figures.style import label, with_interval
 from fmlib.intervals import of_rate
 from fmlib.runs import Run
 from fmlib.stage import Stage
+from fmlib.wording import label, with_interval
 
 COMPARED = 50  # images whose structural similarity is computed: it takes milliseconds each
-NOTHING, TRAINED = "nothing", "trained with noise"  # no front end; another classifier in place of one
 RESAMPLES = 2000
 
 

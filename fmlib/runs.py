@@ -28,7 +28,7 @@ from fmlib.config import AutoencoderConfig, ClassifierConfig, RunConfig
 from fmlib.damaged_files import DamagedError, damage
 from fmlib.data.sources import Dataset
 from fmlib.errors import ExplosionError, FmlibError
-from fmlib.files import full_disk_named
+from fmlib.files import full_disk_named, write_text
 from fmlib.fingerprints import (
     AUTOENCODER_CODE,
     CLASSIFIER_CODE,
@@ -126,7 +126,7 @@ def get(config: RunConfig) -> Run:
     as torch's random state is its own only then. What is damaged is set aside with a message and trained again.
 
     Raises:
-        ExplosionError: the loss was not finite from the start.
+        ExplosionError: the loss was not finite from the start; that is remembered until `prune`.
         FmlibError: the disk is full.
         UsageError: the configuration names something unknown.
     """
@@ -223,6 +223,9 @@ def _finish(config: RunConfig, folder: Path) -> None:
     if not fault:
         return
     _set_aside(folder, fault)
+    why = agreed(store.explosion(partial))
+    if why:
+        raise ExplosionError(why)
     try:
         _train(config, partial)
     except DamagedError as error:
@@ -249,7 +252,8 @@ def _train(config: RunConfig, partial: Path) -> None:
     data = dataset(config.data)
     model = making.started(config, _trained)
     both = batches(config, making.mixture(config, _trained))
-    history = training.Fit(model, config, *both, partial).run()
+    with _explosion_noted(partial):
+        history = training.Fit(model, config, *both, partial).run()
     if not processes().is_main_process:
         return
     clock = time.perf_counter()
@@ -263,6 +267,17 @@ def _train(config: RunConfig, partial: Path) -> None:
     facts |= {"dataset": data.name, "attributes": data.attributes}
     facts |= circumstances(config) | {"files": store.hashes(partial)}
     store.write_json(partial / store.RECORD, facts)
+
+
+@contextmanager
+def _explosion_noted(partial: Path) -> Iterator[None]:
+    """Leave a note of an explosion, so that the next call need not train to find it."""
+    try:
+        yield
+    except ExplosionError as error:
+        if processes().is_main_process:
+            write_text(partial / store.EXPLODED, str(error))
+        raise
 
 
 def _trained(config: AutoencoderConfig) -> torch.nn.Module:

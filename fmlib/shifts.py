@@ -20,11 +20,11 @@ from fmlib.augmentation import GREY
 from fmlib.data import splits
 from fmlib.data.batches import to_float
 from fmlib.data.decoding import decoded
-from fmlib.figures.style import label
 from fmlib.inputs import EVALUATION_BATCH
 from fmlib.runs import Run
 from fmlib.stage import Stage
 from fmlib.training import predict
+from fmlib.wording import label
 
 Change = Callable[[torch.Tensor], torch.Tensor]
 SHARES = (0.7, 0.5, 0.35, 0.25)  # of the frame's side that a picture takes up

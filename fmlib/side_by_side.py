@@ -7,10 +7,10 @@ from pathlib import Path
 
 from fmlib import site, summary
 from fmlib.errors import UsageError
-from fmlib.figures.style import label
 from fmlib.files import write_text
 from fmlib.results import FIELDS
 from fmlib.summary import Score
+from fmlib.wording import label
 
 MACHINE = (
     "device",

@@ -10,9 +10,9 @@ from PIL import Image
 
 from fmlib import pages, summary
 from fmlib.config import STAGES
-from fmlib.figures.style import label
 from fmlib.files import write_text
 from fmlib.pages import TEMPLATES, Page, Picture
+from fmlib.wording import label
 
 THUMBNAIL = 720  # px
 

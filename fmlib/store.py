@@ -20,6 +20,7 @@ from fmlib.files import write_bytes, write_text
 from fmlib.fingerprints import digest
 
 RECORD = "provenance.json"  # written last; it names the other files and their hashes
+EXPLODED = "exploded"  # file of an unfinished run whose loss was not finite: what was said of it
 LEFTOVERS = {".partial": "unfinished", ".damaged": "damaged"}  # endings of folders beside the runs
 
 
@@ -83,6 +84,12 @@ def _hash_of(path: Path, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def explosion(partial: Path) -> str | None:
+    """Return why the run of an unfinished folder will not be finished, None if it may."""
+    note = partial / EXPLODED
+    return note.read_text(encoding="utf-8") if note.exists() else None
+
+
 def fault(folder: Path) -> str | None:
     """Return why a run cannot be loaded, None if it can."""
     try:
@@ -129,8 +136,8 @@ def set_aside(folder: Path, why: object) -> None:
 def table() -> pd.DataFrame:
     """Return a row per stored run: key, state, its configuration's fields, started, seconds, megabytes.
 
-    State is "finished", "unfinished" (interrupted, or in training now) or "damaged"; of the latter two only the key
-    and the size are known.
+    State is "finished", "unfinished" (interrupted, or in training now), "exploded" (its loss was not finite from the
+    start) or "damaged"; of all but the first only the key and the size are known.
     """
     rows = list(_rows().values())
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["key", "state", "megabytes"])
@@ -151,6 +158,8 @@ def _row(folder: Path) -> dict | None:
     }
     if row["state"] == "finished":
         row |= _described(folder)
+    elif explosion(folder):
+        row["state"] = "exploded"
     return row if folder.is_dir() else None
 
 
@@ -219,8 +228,8 @@ def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:
 
     Args:
         keep: keys of the runs to keep, such as the column `run` of a results.csv; the autoencoders that these were made
-            with are kept too. None keeps every finished run and deletes damaged and unfinished ones only. A run that
-            is in training now is left alone.
+            with are kept too. None keeps every finished run and deletes the others only (states as of `table`). A run
+            that is in training now is left alone.
 
     Raises:
         UsageError: `keep` is a single text, whose letters are no keys.

@@ -204,9 +204,9 @@ def record(stage: Stage, table: pd.DataFrame, found: list[Run], **fields: object
 
 
 def record_search(stage: Stage, found: list[Run], table: pd.DataFrame) -> None:
-    """Record the learning rates that were tried and their validation losses, joined by the run's key."""
+    """Record the validation loss at every learning rate that was tried."""
     for run, tried in zip(found, table.itertuples(), strict=True):
         of = {"model": run.config.model, "optimizer": run.config.optimizer, "run": run.key}
         of |= {"split": run.config.split, "train_size": run.config.train_size, "seed": run.config.seed}
-        stage.row(**of, metric="learning_rate", value=tried.learning_rate)
-        stage.row(**of, view="validation", metric="validation_loss", value=tried.validation_loss)
+        view = f"validation:learning_rate={tried.learning_rate:g}"
+        stage.row(**of, view=view, metric="validation_loss", value=tried.validation_loss)

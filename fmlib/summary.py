@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from fmlib.figures.style import label
 from fmlib.intervals import t_reach
+from fmlib.wording import label
 
 SPLITS = {
     "grouped": "Trained without leaks (grouped split)",

@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve
 
 from fmlib.bootstrap import statistics
-from fmlib.figures.style import label
+from fmlib.wording import label
 
 LIMITS = (0.1, 0.3, 0.5, 0.7, 0.9)
 SHOWN = ("precision", "recall", "f1")

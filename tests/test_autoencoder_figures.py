@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import few_images, restoration
+from fmlib import few_images, restoration, wording
 from fmlib.damage import LEVELS
 from fmlib.figures import autoencoder as figures
 from fmlib.figures import few_images as curves
@@ -42,7 +42,7 @@ def texts(figure) -> str:
 def test_every_arm_is_shown_at_every_size(sizes):
     for draw in (curves.vae_augmentation, curves.dae_pretraining):
         shown = texts(draw(scores(sizes)))
-        assert all(style.label(arm) in shown for arm in few_images.ARMS)
+        assert all(wording.label(arm) in shown for arm in few_images.ARMS)
         assert all(str(size) in shown for size in sizes)
 
 
@@ -97,6 +97,6 @@ def test_robustness_shows_every_front_end_and_every_damage():
     columns = ["damage", "level", "front_end", "accuracy", "low", "high", "n", "psnr", "ssim"]
     figure = figures.dae_robustness(pd.DataFrame(rows, columns=columns))
     shown = texts(figure)
-    assert all(style.label(name) in shown for name in front_ends)
+    assert all(wording.label(name) in shown for name in front_ends)
     assert "JPEG\nquality 5" in shown and "blur\n2 px" in shown
     assert len(figure.axes[1].lines) == len(front_ends) - 1  # who trains with noise restores no image

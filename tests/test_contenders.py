@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import comparison, contenders, learning_rates, thresholds
+from fmlib import comparison, contenders, learning_rates, results, studies, thresholds
 from fmlib.config import ClassifierConfig
 from fmlib.metrics import scores
 from fmlib.training import OPTIMIZERS
@@ -104,6 +104,16 @@ def test_the_lowest_loss_after_the_last_epoch_chooses_a_rate():
     assert "For SGD that is" in learning_rates.sentence(lost)
     shown = learning_rates.readable(table)
     assert shown.loc["Adam"].tolist() == ["0.500 at 0.0003", "0.400 at 0.001", "inf at 0.003", "0.001"]
+
+
+def test_every_rate_that_was_tried_stays_in_the_results():
+    found = [tried("adam", rate, [0.6, 0.4]) for rate in (3e-4, None, 3e-3)]
+    rows: list[dict] = []
+    stage = SimpleNamespace(row=lambda **fields: rows.append(results.row("classifier", **fields)))
+    studies.record_search(stage, found, learning_rates.searched(found))
+    assert [row["view"] for row in results.latest(rows)] == [
+        f"validation:learning_rate={rate}" for rate in ("0.0003", "0.001", "0.003")
+    ]
 
 
 def test_a_rate_that_no_training_survives_is_told_as_such():

@@ -66,6 +66,25 @@ def test_a_long_study_is_not_made_longer_but_for_the_arm_that_says_so(monkeypatc
     assert {(config.epochs, config.side) for seeds in arms.values() for config in seeds} == {(23, 96)}
 
 
+@pytest.mark.parametrize(("profile", "asked"), [("quick", 3), ("full", len(elsewhere.ARMS))])
+def test_parts_are_trained_one_by_one_where_seeds_can_tell_them_apart(monkeypatch, profile, asked):
+    monkeypatch.setattr(runs, "get_all", lambda configs: list(configs))
+    stage = asking(monkeypatch, PROFILES[profile], {"grouped": 7_000, "official": 10_000}, 5)
+    arms = elsewhere.trained(stage)
+    assert len(arms) == asked and next(iter(arms)) == "strong" and elsewhere.FAR_LONG in arms
+    assert elsewhere.trained(stage, ["classic"]).keys() == {"classic"}
+
+
+def test_where_its_own_baseline_is_not_trained_an_arm_is_held_against_the_usual_one():
+    images = pd.DataFrame({"path": list("abcdefgh"), "group": list("abcdefgh"), "label": [0, 1] * 4})
+    table = pd.concat(
+        images.assign(arm=arm, view="test", seed=0, probability=0.5)
+        for arm in ("strong", elsewhere.FAR_MAX, elsewhere.FAR_LONG)
+    )
+    gaps = elsewhere.gains(SimpleNamespace(seed=0), table)
+    assert gaps.baseline.tolist() == ["strong", elsewhere.FAR_MAX]
+
+
 def test_a_set_that_publishes_no_split_has_no_arm_on_it():
     table = pd.DataFrame(
         {"path": list("abcdefghij"), "label": [0, 1] * 5, "split": "", "group": list("abcdefghij")}
@@ -105,6 +124,7 @@ def test_rows_say_on_which_split_an_arm_was_trained_and_hold_the_differences():
 def test_rendered_data_ask_for_nothing_and_say_so(monkeypatch):
     monkeypatch.setattr(runs, "get_all", list)
     stage = SimpleNamespace(data_config=DataConfig("synthetic"), external={}, data=None, seed=0)
+    stage.profile = PROFILES["full"]
     arms = elsewhere.trained(stage)
     table = elsewhere.predictions(stage, arms)
     assert arms == elsewhere.named(arms) == {}

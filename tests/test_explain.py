@@ -453,6 +453,15 @@ def test_imputation_keeps_what_is_known_and_continues_a_ramp():
     assert torch.allclose(filled, ramp, atol=1e-5)  # a ramp is its own mean of neighbours
 
 
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "compact", "dae-encoder"])
+def test_no_trained_weight_is_left_when_all_are_random(name):
+    model = models.build(name, side=SIDE)
+    for weights in model.parameters():  # as no draw is
+        nn.init.constant_(weights, 0.123)
+    for key, weights in sanity.randomised(model).named_parameters():
+        assert not (weights == 0.123).any(), key
+
+
 def test_randomising_destroys_a_copy_and_neither_the_model_nor_the_random_state():
     model = models.build("alexnet", side=SIDE)
     weights = copy.deepcopy(model.state_dict())

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import comparison, evaluation, judgement, metrics, modelcard, readme
+from fmlib import comparison, evaluation, judgement, metrics, modelcard, readme, wording
 from fmlib.bootstrap import FEWEST, enough
 from fmlib.figures import metrics as figures
-from fmlib.figures import style
 
 RESAMPLED = ["balanced_accuracy", "f1", "auc", "average_precision", "ece"]
 
@@ -90,9 +89,9 @@ def test_a_mean_over_seeds_has_an_interval_only_where_each_seed_has_one():
 
 
 def test_scores_are_written_with_what_is_known_of_their_interval():
-    assert style.with_interval(0.75, 0.5, 1) == "0.750 [0.500, 1.000]"
-    assert style.with_interval(0.75, np.nan, np.nan, "+.2f") == "+0.75 (too few images to tell)"
-    assert style.with_interval(np.nan, np.nan, np.nan) == "not defined"
+    assert wording.with_interval(0.75, 0.5, 1) == "0.750 [0.500, 1.000]"
+    assert wording.with_interval(0.75, np.nan, np.nan, "+.2f") == "+0.75 (too few images to tell)"
+    assert wording.with_interval(np.nan, np.nan, np.nan) == "not defined"
 
 
 def test_sentences_and_tables_say_that_there_are_too_few_images():

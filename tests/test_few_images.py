@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fmlib import attempts, few_images, generation, inputs, making, runs
+from fmlib import attempts, few_images, generation, inputs, making, runs, wording
 from fmlib.config import PROFILES, AutoencoderConfig
 from fmlib.data import splits
 from fmlib.errors import UsageError
-from fmlib.figures import style
 
 
 def arms(**scores):
@@ -173,4 +172,4 @@ def test_the_benchmark_takes_sizes_or_all(benchmark):
     ("numbers", "said"), [([1], "1 seed"), ([3, 3], "3 seeds"), ([2, 4, 3], "2 to 4 seeds")]
 )
 def test_figures_tell_over_how_many_seeds(numbers, said):
-    assert style.seeds(numbers) == said
+    assert wording.seeds(numbers) == said

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fmlib import evaluation
+from fmlib import evaluation, wording
 from fmlib.config import ACTIVATIONS, ARCHITECTURES, OPTIMIZERS
 from fmlib.errors import FmlibError
 from fmlib.figures import classifier, direct, quality, style
@@ -115,8 +115,8 @@ def test_colours_are_distinct_and_readable_on_white(names):
 
 def test_unknown_names_keep_their_colour_and_get_a_readable_label():
     assert style.colour("my-own") == style.colour("my-own") in style.PALETTE
-    assert style.label("external:street_photos") == "street_photos"
-    assert [style.label(n) for n in ("resnet18", "efficientnet-b2", "adam", "new_thing")] == [
+    assert wording.label("external:street_photos") == "street_photos"
+    assert [wording.label(n) for n in ("resnet18", "efficientnet-b2", "adam", "new_thing")] == [
         "ResNet-18",
         "EfficientNet-B2",
         "Adam",
@@ -185,7 +185,7 @@ def test_curves_of_many_and_of_one(table, tmp_path):
     figure = classifier.classifier_curves(table)
     check(figure, tmp_path)
     written = {text.get_text() for text in figure.axes[1].texts}
-    assert written == {style.label(name) for name in table.name.unique()}
+    assert written == {wording.label(name) for name in table.name.unique()}
 
 
 @pytest.mark.parametrize("n", [1, 7, 18])

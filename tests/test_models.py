@@ -65,6 +65,11 @@ def test_unknown_names_and_too_small_sides_are_misuse():
         models.build("resnet18", side=16)
 
 
+def test_a_network_without_pretrained_weights_says_so():
+    with pytest.raises(UsageError, match="nobody has trained it on ImageNet"):
+        models.build("compact", pretrained=True)
+
+
 def test_missing_pretrained_weights_are_named(monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("no network")

@@ -9,7 +9,7 @@ from papermill.parameterize import parameterize_notebook
 from test_cli import photographs
 
 from fmlib import kernels
-from fmlib.config import AutoencoderConfig, ClassifierConfig
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import UsageError
 from fmlib.stage import Stage
 
@@ -48,6 +48,16 @@ def given_values(tmp_path, monkeypatch):
 def test_odd_values_are_one_clear_error(given_values, name, value, message):
     with pytest.raises(UsageError, match=message):
         Stage("data", **{**given_values, name: value})
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "half", True])
+def test_shares_and_strengths_lie_in_their_range(share):
+    with pytest.raises(UsageError, match="share must be a number from 0 to 1"):
+        Generated(autoencoder=AutoencoderConfig(model="vae"), share=share)
+    with pytest.raises(UsageError, match="noise must be a number from 0 to 1"):
+        AutoencoderConfig(noise=share)
+    with pytest.raises(UsageError, match="beta must be a number from 0, not inf"):
+        AutoencoderConfig(model="cvae", beta=float("inf"))
 
 
 WHOLE = ("side", "epochs", "passes", "batch_size")

@@ -142,14 +142,15 @@ def _sentences(audit: Audit) -> Iterable[str]:
             f"Leaks: {leak['share an origin']} of {leak['images']} {split} images share an origin with an earlier "
             f"split, {leak['same bytes']} are byte-identical to one"
         )
-    yield from _shortcut_sentences(pd.DataFrame(audit.shortcuts))
+    learned = "published" if {"train", "test"} <= audit.counts.keys() else "grouped"
+    yield from _shortcut_sentences(pd.DataFrame(audit.shortcuts), learned)
 
 
 def _members(lists: list[list[str]]) -> str:
     return f"{sum(map(len, lists)):,} images in {len(lists):,} groups"
 
 
-def _shortcut_sentences(table: pd.DataFrame) -> Iterable[str]:
+def _shortcut_sentences(table: pd.DataFrame, learned: str) -> Iterable[str]:
     if table.empty:
         yield "Shortcuts: too few images of each class to measure any"
         return
@@ -157,7 +158,8 @@ def _shortcut_sentences(table: pd.DataFrame) -> Iterable[str]:
     for row in strong.itertuples():
         yield (
             f"Shortcut: {row.shortcut} alone tells the label of {row.accuracy:.1%} of the test images "
-            f"({row.low:.1%} to {row.high:.1%}; the more frequent class: {row.majority:.1%})"
+            f"({row.low:.1%} to {row.high:.1%}; the more frequent class: {row.majority:.1%}), learned from the "
+            f"{learned} training images"
         )
     if strong.empty:
         yield f"Shortcuts: none found (best {table['accuracy'].max():.1%}, chance {table['majority'].max():.1%})"

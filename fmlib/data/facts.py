@@ -79,7 +79,7 @@ def _how(table: pd.DataFrame, test: int, train: int) -> str:
 
 
 def matched_scores(dataset: Dataset, side: int, progress: bool = True) -> pd.DataFrame:
-    """What shortcuts score on the pixels that a model sees once resolution is matched."""
+    """What shortcuts score on pixels of `side` px without their margin, of no more detail than `THROUGH` px hold."""
     pixels = shortcuts.measured(
         lambda row: matched(dataset.open(row), side, min(THROUGH, side)), len(dataset), progress
     )
@@ -101,24 +101,34 @@ def leak_heading(audit: Audit) -> str:
 
 
 def shortcut_heading(table: pd.DataFrame) -> str:
-    """A heading and a paragraph that name the shortcuts far above chance."""
+    """A heading and a paragraph: what tells the label without the face, and what its coarsest look tells."""
     if table.empty:
         return "### Too few images of each class to look for shortcuts"
-    strong, chance = shortcuts.strong(table), table["majority"].iloc[0]
+    blind = table["shortcut"].isin(shortcuts.BLIND)
+    strong, chance = shortcuts.strong(table[blind]), table["majority"].iloc[0]
+    best = table[blind].loc[table["accuracy"][blind].idxmax()]
     if strong.empty:
-        best = table.loc[table["accuracy"].idxmax()]
-        return (
-            f"### No strong shortcut: the best one, {best.shortcut}, reaches {best.accuracy:.1%}\nAlways answering "
-            f"the same class scores {chance:.1%}; a shortcut is named from {shortcuts.FAR:.0%} above that."
+        heading = (
+            f"No strong shortcut beside the face: the best, {best.shortcut}, reaches {best.accuracy:.1%}"
         )
-    first = strong.iloc[0]
-    others = ", ".join(f"{row.shortcut} {row.accuracy:.1%}" for row in strong[1:].itertuples())
+        then = f"One is called strong if its whole interval lies more than {100 * shortcuts.FAR:.0f} points above that."
+    else:
+        heading = (
+            f"{best.shortcut.capitalize()} alone tells the label of {best.accuracy:.1%} of the test images"
+        )
+        others = _listed(strong[1:])
+        then = f"Also far above that: {others}. " if others else ""
+        then += "None of it is a mask, nor a face."
+    coarse = _listed(shortcuts.strong(table[~blind]))
+    looks = f" What sees the whole picture, mask and all, without any detail: {coarse}." if coarse else ""
     return (
-        f"### {first.shortcut.capitalize()} alone tells the label of {first.accuracy:.1%} of the test images\n"
-        f"95% interval {first.low:.1%} to {first.high:.1%}; always answering one class scores {chance:.1%}. "
-        + (f"Also far above chance: {others}. " if others else "")
-        + "A classifier may score as high without having looked at any mask."
+        f"### {heading}\n95% interval {best.low:.1%} to {best.high:.1%}, learned from the grouped training images; "
+        f"always answering one class scores {chance:.1%}. {then}{looks}"
     )
+
+
+def _listed(table: pd.DataFrame) -> str:
+    return ", ".join(f"{row.shortcut} {row.accuracy:.1%}" for row in table.itertuples())
 
 
 def balance_sentence(table: pd.DataFrame, sides: dict[str, pd.Series]) -> str:
@@ -127,10 +137,10 @@ def balance_sentence(table: pd.DataFrame, sides: dict[str, pd.Series]) -> str:
     aside = sides["grouped"] == "aside"
     text = f"{share:.0%} of all images are of the class with mask."
     if aside.any():
-        masked = table.loc[aside, "label"].mean()
+        masked = table.loc[aside, "label"].sum()
         text += (
-            f" The grouped split leaves {aside.sum():,} images ({aside.mean():.0%}) aside, {masked:.0%} of them "
-            f"with a mask, and trains on {(sides['grouped'] == 'train').sum():,}."
+            f" The grouped split leaves {aside.sum():,} images ({aside.mean():.0%}) aside, {masked:,} with and "
+            f"{aside.sum() - masked:,} without a mask, and trains on {(sides['grouped'] == 'train').sum():,}."
         )
     return text
 
@@ -141,12 +151,15 @@ def lesson(audit: Audit, table: pd.DataFrame, scored: dict[str, np.ndarray], man
     points = [_view_advice(len(scored["test"]), int((clean == 0).sum()), int((clean == 1).sum()))]
     if audit.leaks.get("test", {}).get("share an origin"):
         points.append(
-            "Train on the grouped split; the official split's score beside it is what leaking is worth."
+            "Train on the grouped split; what the official split's score beside it has more is the leak's, or that of "
+            "more training images."
         )
-    for row in shortcuts.strong(table).head(1).itertuples():
+    for row in shortcuts.strong(table[table["shortcut"].isin(shortcuts.BLIND)]).head(1).itertuples():
+        square = " Networks get squares of one size, and see of it what the pixels still tell."
         points.append(
             f"A test score is to be read beside {row.accuracy:.1%}, which {row.shortcut} alone reaches; external "
             "images tell whether more than that was learned."
+            + (square if row.shortcut in shortcuts.FOUND_IN_FILES else "")
         )
     if audit.blank:
         points.append(f"{len(audit.blank)} images show nothing; they are no evidence of a common origin.")

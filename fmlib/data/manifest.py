@@ -12,9 +12,10 @@ from PIL import Image
 
 from fmlib.data import hashing, memory, pictures
 from fmlib.data.folders import Found, Listing
+from fmlib.fingerprints import code_version
 from fmlib.progress import tqdm
 
-VERSION = "2"  # raise when a column changes its meaning
+CODE = ("data/manifest.py", "data/pictures.py", "data/hashing.py")
 STORED = {
     "path": str,
     "size": "int64",
@@ -105,4 +106,4 @@ def _row(root: Path, file: Found) -> dict:
 
 
 def _store(root: Path) -> str:
-    return hashlib.sha256(os.fsencode(root) + VERSION.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(root) + code_version(CODE).encode()).hexdigest()[:16]

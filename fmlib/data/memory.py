@@ -1,14 +1,13 @@
 """Tables that are remembered between runs; losing one costs time and nothing else."""
 
 import csv
-import os
-import tempfile
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from fmlib.config import home
+from fmlib.files import replacing
 
 
 def place(name: str) -> Path:
@@ -33,10 +32,8 @@ def remember(name: str, table: pd.DataFrame) -> None:
     store = place(name)
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=store.parent, suffix=".tmp")
-        os.close(handle)
         quoting = csv.QUOTE_NONNUMERIC  # a name may hold a carriage return, which ends a line unless quoted
-        table.to_csv(temporary, index=False, errors="surrogateescape", quoting=quoting)
-        os.replace(temporary, store)
+        with replacing(store) as part:
+            table.to_csv(part, index=False, errors="surrogateescape", quoting=quoting)
     except OSError as error:
         warnings.warn(f"cannot remember a table in {store}: {error.strerror}", stacklevel=2)

@@ -1,4 +1,4 @@
-"""How well the label can be told without looking at the face: from size, file, colours, sharpness or borders."""
+"""How well the label can be told without understanding the picture: from size, file, colours, sharpness or borders."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -32,6 +32,7 @@ FOUND_IN_FILES = (
     "aspect",
     "bytes",
 )  # the others can be seen in the pixels that a model gets
+BLIND = (*FOUND_IN_FILES, "border")  # these see nothing of the face; the others see all of it, and no detail
 PIXEL_COLUMNS = [
     column for name, columns in SHORTCUTS.items() if name not in FOUND_IN_FILES for column in columns
 ]

@@ -200,7 +200,6 @@ def _synthetic(images: int, seed: int, progress: bool) -> Path:
 
     version = code_version(tuple(f"data/{path.relative_to(DATA).as_posix()}" for path in _renderer()))[:8]
     folder = home() / "data" / f"synthetic-{seed}-{images}-{version}"
-    partial = folder.with_suffix(".partial")
     if not folder.exists() and getattr(multiprocessing.current_process(), "_inheriting", False):
         raise UsageError(  # the process that renders would wait for itself
             "faces are rendered in processes of their own, which run this script's top level as well: put what it "
@@ -210,9 +209,9 @@ def _synthetic(images: int, seed: int, progress: bool) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
             if not folder.exists():
-                shutil.rmtree(partial, ignore_errors=True)
-                synthetic.write(partial, images, seed, progress=progress)
-                os.replace(partial, folder)
+                for left in folder.parent.glob(f".{folder.name}.*"):  # by one that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+                synthetic.write(folder, images, seed, progress=progress)
     except OSError as error:
         raise FmlibError(
             f"cannot write the synthetic images to {folder}: {error.strerror or error}"

@@ -78,7 +78,8 @@ def write(folder: Path, images: int, seed: int = 0, side: int = 96, progress: bo
     """Write a data set of `images` images with `attributes.csv` and `regions.npz`, complete or not at all.
 
     Raises:
-        UsageError: `folder` exists and is not empty, cannot be written, or `images` is below 20.
+        UsageError: `folder` exists and is not empty, nothing can be written beside it, or `images` is below 20.
+        FmlibError: writing failed, for lack of space for instance.
     """
     folder = Path(folder).resolve()
     _check(seed, 0, side)

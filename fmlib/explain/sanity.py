@@ -14,7 +14,7 @@ from fmlib.explain.cams import explainer
 
 
 def randomised(model: nn.Module, seed: int = 0) -> nn.Module:
-    """A copy of the model with fresh random weights throughout."""
+    """A copy of the model with fresh random weights throughout, each layer's as torch draws them."""
     *_, (_, _, last) = cascade(model, seed, stages=1)
     return last
 
@@ -27,13 +27,13 @@ def cascade(model: nn.Module, seed: int = 0, stages: int = 6) -> Iterator[tuple[
         `stages` times, at equal distances.
     """
     random = copy.deepcopy(model)
-    layers = [(name, module) for name, module in random.named_modules() if _has_weights(module)][::-1]
+    layers = [(name, module) for name, module in random.named_modules() if module._parameters][::-1]
     ends = torch.linspace(0, len(layers), stages + 1).round().int().tolist()
     for stage, (start, end) in enumerate(pairwise(ends)):
         with torch.random.fork_rng():
             torch.manual_seed(seed * 1000 + stage)
             for _, module in layers[start:end]:
-                module.reset_parameters()
+                _draw(module)
         yield end / len(layers), layers[end - 1][0], random
 
 
@@ -70,5 +70,9 @@ def _centred_ranks(maps: Tensor) -> np.ndarray:
     return ranks - ranks.mean(1, keepdims=True)
 
 
-def _has_weights(module: nn.Module) -> bool:
-    return hasattr(module, "reset_parameters") and any(True for _ in module.parameters(recurse=False))
+def _draw(module: nn.Module) -> None:
+    """Draw a layer's own weights anew; one that does not say how, as torch draws those of a convolution."""
+    if hasattr(module, "reset_parameters"):
+        return module.reset_parameters()
+    for weight in module.parameters(recurse=False):
+        nn.init.kaiming_uniform_(weight, a=5**0.5)

@@ -5,6 +5,9 @@ import pandas as pd
 
 from fmlib.bootstrap import enough, interval, mean_interval, resamples
 
+RANDOM = "random weights"  # the maps of a network that has learned nothing
+CENTRE = "centre prior"
+RIVALS = ("random map", "random order", CENTRE)  # orders of pixels that do not look at the image
 EVEN = 1.1  # a band that holds less than this times its share of the area is not looked at more than the rest
 
 

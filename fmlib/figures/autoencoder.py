@@ -6,10 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib import wording
 from fmlib.config import CLASSES
+from fmlib.damage import TRAINED
 from fmlib.figures import style
 from fmlib.figures.direct import end_labels
-from fmlib.restoration import TRAINED
 
 
 def image_rows(rows: dict[str, np.ndarray], title: str) -> Figure:
@@ -84,7 +85,7 @@ def dae_robustness(table: pd.DataFrame) -> Figure:
         figure, (left, middle, right) = plt.subplots(1, 3, figsize=(17, 5.4))
         for name in names:
             part = noise[noise.front_end == name]
-            look = {"color": style.colour(name), "marker": "o", "label": style.label(name)}
+            look = {"color": style.colour(name), "marker": "o", "label": wording.label(name)}
             left.plot(part.level, part.accuracy, **look)
             left.fill_between(part.level, part.low, part.high, color=style.colour(name), alpha=0.1)
             if name != TRAINED:  # it sees the images as they are

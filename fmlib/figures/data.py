@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
+from fmlib import wording
 from fmlib.config import CLASSES
 from fmlib.figures import style
 
@@ -72,7 +73,7 @@ def data_balance(manifest: pd.DataFrame, sides: dict[str, pd.Series]) -> Figure:
         )
         for ax, (name, side) in zip(axes, sides.items(), strict=False):
             _counts(ax, side, manifest["label"])
-            ax.set_title(style.label(name).capitalize())
+            ax.set_title(wording.label(name).capitalize())
         low = min(ax.get_xlim()[0] for ax in axes[:-1]), max(ax.get_xlim()[1] for ax in axes[:-1])
         for ax in axes[:-1]:
             ax.set_xlim(low[0], low[1] * 1.22)
@@ -158,15 +159,15 @@ def _group_sizes(ax: Axes, sizes: np.ndarray) -> None:
 
 
 def data_shortcuts(before: pd.DataFrame, after: pd.DataFrame | None = None) -> Figure:
-    """Test accuracy of models that see everything but the face, beside the rate of the majority class.
+    """Test accuracy of models that understand nothing of the picture, beside the rate of the majority class.
 
     Args:
         before: as `shortcuts.scores` gives it, on the images as published.
-        after: the same on what a model sees once resolution is matched; shortcuts may be missing there.
+        after: the same on pixels of one low resolution, without their margin; shortcuts may be missing there.
     """
     with style.report():
         figure, ax = plt.subplots(figsize=(11, 5.6))
-        ax.set_title("How much of the label can be told without the face")
+        ax.set_title("How much of the label can be told without understanding the picture")
         ax.grid(axis="x")
         if before.empty:
             ax.text(0.5, 0.5, "Too few images of each class to measure", ha="center", transform=ax.transAxes)
@@ -175,7 +176,7 @@ def data_shortcuts(before: pd.DataFrame, after: pd.DataFrame | None = None) -> F
         order = before.sort_values("accuracy", ascending=False)["shortcut"].tolist()
         _dots(ax, before, order, -0.13 if after is not None else 0, style.BAD, "o", "as published")
         if after is not None and not after.empty:
-            _dots(ax, after, order, 0.13, style.GOOD, "s", "resolution matched, as a model sees it")
+            _dots(ax, after, order, 0.13, style.GOOD, "s", "16 px without the margin")
         majority = 100 * before["majority"].iloc[0]
         ax.axvline(majority, color=style.NEUTRAL, ls="--", label=f"always one class ({majority:.1f}%)")
         ax.set_yticks(range(len(order)), order)

@@ -2,7 +2,9 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.optimize import isotonic_regression
 
+from fmlib import wording
 from fmlib.figures import style
 
 
@@ -21,20 +23,13 @@ def end_labels(ax: Axes, ends: dict[str, tuple[float, float]], size: float = 12,
     places = spread(np.clip(heights, 0, 1), 1.25 * size / points)
     for name, place in zip(names, places, strict=True):
         text = {"color": style.colour(name), "fontsize": size, "fontweight": "bold", "va": "center"}
-        ax.annotate(style.label(name), (x, place), xycoords="axes fraction", **text)
+        ax.annotate(wording.label(name), (x, place), xycoords="axes fraction", **text)
 
 
 def spread(places: np.ndarray, gap: float) -> np.ndarray:
     """Move sorted places apart until neighbours are `gap` apart, each as little as possible."""
     steps = gap * np.arange(len(places))
-    free = np.asarray(places, dtype=float) - steps
-    blocks: list[list[float]] = []  # isotonic regression: pool neighbours that would cross
-    for value in free:
-        blocks.append([value, 1])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (b, m), (a, n) = blocks.pop(), blocks.pop()
-            blocks.append([(a * n + b * m) / (n + m), n + m])
-    return np.concatenate([[mean] * int(count) for mean, count in blocks]) + steps
+    return isotonic_regression(np.asarray(places, dtype=float) - steps).x + steps
 
 
 def corner_list(ax: Axes, entries: list[tuple[str, str]], title: str = "", size: float = 11) -> None:

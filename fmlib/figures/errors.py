@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib import wording
 from fmlib.config import CLASSES
 from fmlib.figures import style
 
@@ -50,7 +51,7 @@ def _rates(figure, breakdown: pd.DataFrame, columns: int, lines: list[float], mo
         ax.set_axis_off()
     for ax, (attribute, part) in zip(axes.flat, panels.items(), strict=False):
         _attribute(ax, part, models)
-        ax.set(title=style.label(attribute), xlabel="Error rate (95% interval)")
+        ax.set(title=wording.label(attribute), xlabel="Error rate (95% interval)")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         ax.tick_params(labelbottom=True)
     spare = axes.flat[len(panels)] if len(panels) < axes.size else None
@@ -64,7 +65,7 @@ def _names(figure, spare: Axes | None, models: list[str]) -> None:
         return
     for place, model in enumerate(models):
         look = {"color": style.colour(model), "fontweight": "bold", "fontsize": 13, "va": "top"}
-        spare.text(0.05, 0.98 - 0.12 * place, f"● {style.label(model)}", transform=spare.transAxes, **look)
+        spare.text(0.05, 0.98 - 0.12 * place, f"● {wording.label(model)}", transform=spare.transAxes, **look)
 
 
 def _attribute(ax: Axes, part: pd.DataFrame, models: list[str]) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib import wording
 from fmlib.figures import style
 
 
@@ -33,7 +34,7 @@ def _by_size(table: pd.DataFrame, title: str) -> Figure:
             _arms(ax, table, arms)
             ax.set(xlabel="Balanced accuracy on test", title=f"{sizes[0]} source images per class")
         figure.suptitle(title, x=0.01, ha="left")
-        seeds = style.seeds(table.groupby("per_class").seed.nunique())
+        seeds = wording.seeds(table.groupby("per_class").seed.nunique())
         note = f"{seeds}; mean with 95% t interval over seeds"
         figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
@@ -45,7 +46,7 @@ def _curves(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
     for step, arm in enumerate(arms):
         part, colour = points[points.arm == arm], style.colour(arm)
         x = part.per_class * 1.03 ** (step - (len(arms) - 1) / 2)
-        ax.plot(x, part["mean"], "o-", color=colour, label=style.label(arm))
+        ax.plot(x, part["mean"], "o-", color=colour, label=wording.label(arm))
         ax.vlines(x, part.low, part.high, color=colour, linewidth=2, alpha=0.6)
     sizes = sorted(table.per_class.unique())
     ax.set_xscale("log")
@@ -102,7 +103,7 @@ def _gains_by_size(table: pd.DataFrame) -> Figure:
     for ax in axes.flat[len(parts) :]:
         ax.set_visible(False)
     figure.supylabel("Difference in balanced accuracy", fontsize=12)
-    over = style.seeds(table.pairs)
+    over = wording.seeds(table.pairs)
     figure.supxlabel(f"Images per class; mean and 95% t interval over {over}", fontsize=12)
     return figure
 
@@ -116,7 +117,7 @@ def _gain(line: Callable, ax: Axes, row: NamedTuple, place: float, point: tuple[
 
 
 def _comparison(row: NamedTuple, between: str) -> str:
-    return f"{style.label(row.arm)}{between}{style.label(row.baseline)}"
+    return f"{wording.label(row.arm)}{between}{wording.label(row.baseline)}"
 
 
 def _arms(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
@@ -130,5 +131,5 @@ def _arms(ax: Axes, table: pd.DataFrame, arms: list[str]) -> None:
         if np.isfinite(low):
             ax.hlines(place - 0.1, max(low, 0), min(high, 1), color=colour, linewidth=4)
         ax.plot(mean, place - 0.1, "o", color=colour, markersize=9)
-    ax.set_yticks(range(len(arms)), [style.label(arm) for arm in arms])
+    ax.set_yticks(range(len(arms)), [wording.label(arm) for arm in arms])
     ax.invert_yaxis()

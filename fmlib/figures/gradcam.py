@@ -9,15 +9,16 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib import wording
 from fmlib.bootstrap import mean_interval
 from fmlib.config import CLASSES
-from fmlib.explain.tables import advantage, areas
+from fmlib.explain.tables import RANDOM, RIVALS, advantage, areas
 from fmlib.figures import style
 
 COLUMNS = ("Input", "Grad-CAM", "overlaid", "Grad-CAM++", "overlaid")
-MARKS = {"gradcam": "o", "gradcam++": "s", "random weights": "x"}
-LINES = {"gradcam": "-", "gradcam++": "--", "random map": "-", "random order": ":", "centre prior": "-."}
-FILLS = {"random map": "full", "random order": "left", "centre prior": "none"}  # of a mark, by the rival
+MARKS = {"gradcam": "o", "gradcam++": "s", RANDOM: "x"}
+LINES = {"gradcam": "-", "gradcam++": "--"} | dict(zip(RIVALS, ("-", ":", "-."), strict=True))
+FILLS = dict(zip(RIVALS, ("full", "left", "none"), strict=True))  # of a mark
 
 
 def gradcam_mask(strips: Sequence) -> Figure:
@@ -54,7 +55,7 @@ def _strip(axes: Sequence[Axes], strip, hard: bool) -> None:
         ax.imshow(picture, interpolation="bilinear")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    name = style.label(strip.model) + (f"\n{strip.face}" if hard else "")
+    name = wording.label(strip.model) + (f"\n{strip.face}" if hard else "")
     says = f"{name}\n“{CLASSES[strip.explained]}”\np = {strip.probability:.2f}"
     axes[0].set_ylabel(says, rotation=0, ha="right", va="center", fontsize=10)
 
@@ -134,7 +135,7 @@ def _measured(ax: Axes, tables: dict[str, pd.DataFrame], prior: pd.DataFrame, me
             face = "none" if maps == "gradcam++" else colour
             ax.plot(mean, y, mark, color=colour, markerfacecolor=face, markersize=8)
     ax.axvline(prior[measure].mean(), color=style.NEUTRAL, linestyle="-.")
-    ax.set_yticks(range(len(tables)), [style.label(model) for model in tables])
+    ax.set_yticks(range(len(tables)), [wording.label(model) for model in tables])
     ax.set_ylim(len(tables) - 0.5, -0.5)
     ax.grid(axis="x")
     ax.grid(visible=False, axis="y")
@@ -144,7 +145,7 @@ def _legend(ax: Axes) -> None:
     dark = "#222222"
     for maps, mark in MARKS.items():
         face = "none" if maps == "gradcam++" else dark
-        ax.plot([], [], mark, color=dark, markerfacecolor=face, label=style.label(maps))
+        ax.plot([], [], mark, color=dark, markerfacecolor=face, label=wording.label(maps))
     ax.plot([], [], "-.", color=style.NEUTRAL, label="centre prior")
     ax.plot([], [], ":", color=style.NEUTRAL, label="even spread")
     ax.figure.legend(loc="outside lower center", ncols=5, fontsize=11)
@@ -159,7 +160,7 @@ def _mean_maps(figure, means: dict[str, pd.DataFrame], outline: np.ndarray | Non
             shown = ax.contourf(picture, levels=np.linspace(0, 1, 11))
             _orient(ax, picture.shape[0], outline)
             ax.set(xticks=[], yticks=[], aspect="equal", ylim=(picture.shape[0] - 1, 0))
-        column[0].set_title(style.label(model), fontsize=12, loc="center", color=style.colour(model))
+        column[0].set_title(wording.label(model), fontsize=12, loc="center", color=style.colour(model))
     for ax, name in zip(axes[:, 0], CLASSES[::-1], strict=True):
         ax.set_ylabel(name, fontsize=12)
     figure.colorbar(shown, ax=axes, shrink=0.8, label="mean Grad-CAM", pad=0.01)
@@ -191,7 +192,7 @@ def gradcam_faithfulness(
             axes[0], ("deletion", "insertion"), ("taken away", "brought back"), strict=True
         ):
             _curves(ax, curves[best].query("kind == @kind"))
-            ax.set(title=f"{kind.capitalize()}, {style.label(best)}", xlabel=f"share of pixels {verb}")
+            ax.set(title=f"{kind.capitalize()}, {wording.label(best)}", xlabel=f"share of pixels {verb}")
             ax.set(ylabel="probability of the true class", ylim=(0, 1.02), xlim=(0, 1))
         axes[0, 1].legend(loc="lower right", fontsize=11)
         _advantages(axes[1, 0], curves)
@@ -210,7 +211,7 @@ def _curves(ax: Axes, table: pd.DataFrame) -> None:
         )
         area = areas(part)["area"].mean()
         colour = style.colour(maps) if maps in ("gradcam", "gradcam++") else style.NEUTRAL
-        name = f"{style.label(maps)}: area {area:.2f}"
+        name = f"{wording.label(maps)}: area {area:.2f}"
         ax.plot(points["share"], points["mean"], LINES[maps], color=colour, label=name)
         if maps in ("gradcam", "random map"):
             ax.fill_between(
@@ -231,7 +232,7 @@ def _advantages(ax: Axes, curves: dict[str, pd.DataFrame]) -> None:
     for kind, over in itertools.product(marks, FILLS):
         ax.plot([], [], marks[kind], color="#222222", fillstyle=FILLS[over], label=f"{kind}, over {over}")
     ax.plot([0, 0], [-0.5, len(curves) - 0.5], color=style.NEUTRAL)  # not through the legend
-    ax.set_yticks(range(len(curves)), [style.label(model) for model in curves])
+    ax.set_yticks(range(len(curves)), [wording.label(model) for model in curves])
     ax.set(
         title="Grad-CAM's advantage in area",
         xlabel="better than the other order by",
@@ -249,7 +250,7 @@ def _cascades(ax: Axes, cascades: dict[str, pd.DataFrame]) -> None:
             ],
             columns=["share", "mean", "low", "high"],
         )
-        ax.plot(points["share"], points["mean"], color=style.colour(model), label=style.label(model))
+        ax.plot(points["share"], points["mean"], color=style.colour(model), label=wording.label(model))
         ax.fill_between(
             points["share"], points["low"], points["high"], color=style.colour(model), alpha=0.15, linewidth=0
         )

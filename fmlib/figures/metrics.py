@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from fmlib import wording
 from fmlib.figures import style
 from fmlib.figures.direct import corner_list
 from fmlib.figures.errors import errors
@@ -47,9 +48,9 @@ def confusion_matrices(scores: pd.DataFrame) -> Figure:
             for ax, model in zip(row, models, strict=True):
                 part = counts[(counts.model == model) & (counts["split"] == split) & (counts["view"] == view)]
                 _matrix(ax, dict(part.groupby("metric").value.sum()), model)
-            row[0].set_ylabel(f"{style.label(view)}\n{style.label(split)}", fontsize=12)
+            row[0].set_ylabel(f"{wording.label(view)}\n{wording.label(split)}", fontsize=12)
         for ax, model in zip(axes[0], models, strict=True):
-            ax.set_title(style.label(model), color=style.colour(model), fontsize=13)
+            ax.set_title(wording.label(model), color=style.colour(model), fontsize=13)
         seeds = counts.groupby(["model", "split", "view", "metric"]).size().max()
         figure.supxlabel("Called …" + (f" (of {seeds} seeds together)" if seeds > 1 else ""), fontsize=12)
         figure.supylabel("Is …", fontsize=12)
@@ -113,7 +114,7 @@ def _curves(predictions: pd.DataFrame, summary: pd.DataFrame, metric: str, title
                 part = predictions[(predictions["view"] == view) & (predictions["split"] == split)]
                 known = summary[(summary["view"] == view) & (summary["split"] == split)]
                 _panel(ax, part, known, metric)
-                ax.set_title(f"{style.label(view)}, {style.label(split)}", fontsize=13)
+                ax.set_title(f"{wording.label(view)}, {wording.label(split)}", fontsize=13)
         figure.suptitle(title, x=0.01, ha="left")
         return figure
 
@@ -132,9 +133,9 @@ def _panel(ax: Axes, predictions: pd.DataFrame, known: pd.DataFrame, metric: str
         ax.plot(x, y, color=style.colour(model), linewidth=1.8, alpha=0.85, drawstyle="default")
     _frame(ax, roc, known.value.min(), predictions.label.mean())
     best_first = known.sort_values("value", ascending=False)
-    entries = [(r.model, f"{style.label(r.model)} {_area(r)}") for r in best_first.itertuples()]
+    entries = [(r.model, f"{wording.label(r.model)} {_area(r)}") for r in best_first.itertuples()]
     enlarged = "corner enlarged\n" if known.value.min() >= GOOD_ENOUGH else ""
-    corner_list(ax, entries, f"{enlarged}{style.label(metric)} (95% interval)")
+    corner_list(ax, entries, f"{enlarged}{wording.label(metric)} (95% interval)")
 
 
 def _area(row: NamedTuple) -> str:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
+from fmlib import wording
 from fmlib.config import CLASSES
 from fmlib.figures import style
 
@@ -55,7 +56,7 @@ def at_threshold(labels: np.ndarray, probabilities: np.ndarray, threshold: float
             score(labels, called, zero_division=0) for score in (precision_score, recall_score, f1_score)
         ]
         said = "precision {:.3f}, recall {:.3f}, F1 {:.3f}".format(*scores)
-        figure.suptitle(f"{style.label(model)} at threshold {threshold:.2f}: {said}", x=0.01, ha="left")
+        figure.suptitle(f"{wording.label(model)} at threshold {threshold:.2f}: {said}", x=0.01, ha="left")
         return figure
 
 
@@ -84,7 +85,7 @@ def verdicts(image: np.ndarray, probabilities: Mapping[str, float], title: str) 
         for place, value in enumerate(values):
             right.text(1.02, place, f"{value:.2f}", va="center", fontsize=12)
         right.axvline(0.5, color=style.NEUTRAL, linestyle=":")
-        right.set_yticks(range(len(names)), [style.label(name) for name in names])
+        right.set_yticks(range(len(names)), [wording.label(name) for name in names])
         right.set(xlim=(0, 1), xlabel="Probability of a mask")
         right.invert_yaxis()
         right.grid(False)

@@ -7,6 +7,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fmlib import wording
 from fmlib.calibration import reliability
 from fmlib.figures import style
 from fmlib.figures.direct import end_labels
@@ -36,16 +37,16 @@ def architecture_comparison(summary: pd.DataFrame, costs: pd.DataFrame, metric: 
         axes = above.subplots(1, len(views), sharey=True, squeeze=False)[0]
         for ax, view in zip(axes, views, strict=True):
             _intervals(ax, summary[summary["view"] == view], models)
-            ax.set(title=style.label(view), xlabel=style.label(metric))
-        axes[0].set_yticks(range(len(models)), [style.label(model) for model in models])
+            ax.set(title=wording.label(view), xlabel=wording.label(metric))
+        axes[0].set_yticks(range(len(models)), [wording.label(model) for model in models])
         split = "grouped" if "grouped" in set(summary["split"]) else summary["split"].iloc[0]
         shown = summary[(summary["view"] == views[0]) & (summary["split"] == split)].merge(costs, on="model")
-        _against_cost(below, shown, f"{style.label(metric)}, {style.label(views[0])}")
-        splits = " · ".join(f"{_mark(s)} {style.label(s)}" for s in dict.fromkeys(summary["split"]))
+        _against_cost(below, shown, f"{wording.label(metric)}, {wording.label(views[0])}")
+        splits = " · ".join(f"{_mark(s)} {wording.label(s)}" for s in dict.fromkeys(summary["split"]))
         above.suptitle(
-            f"{style.label(metric)} of every model, 95% intervals      {splits}", x=0.01, ha="left"
+            f"{wording.label(metric)} of every model, 95% intervals      {splits}", x=0.01, ha="left"
         )
-        below.suptitle(f"… and what it costs ({style.label(split)})", x=0.01, ha="left")
+        below.suptitle(f"… and what it costs ({wording.label(split)})", x=0.01, ha="left")
         return figure
 
 
@@ -111,11 +112,11 @@ def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Fi
         sns.heatmap(
             values, vmin=0.5, vmax=1, cmap="viridis", annot=True, fmt=".2f", cbar=False, linewidths=1, ax=ax
         )
-        ax.set_yticks(ax.get_yticks(), [style.label(row) for row in rows], rotation=0)
+        ax.set_yticks(ax.get_yticks(), [wording.label(row) for row in rows], rotation=0)
         ax.set_xticks(ax.get_xticks(), columns, rotation=35, ha="right", rotation_mode="anchor")
         ax.tick_params(length=0)
         ax.set(xlabel="", ylabel="")
-        figure.suptitle(f"{style.label(metric)} on changed validation images", x=0.01, ha="left")
+        figure.suptitle(f"{wording.label(metric)} on changed validation images", x=0.01, ha="left")
         return figure
 
 
@@ -138,7 +139,7 @@ def calibration(predictions: pd.DataFrame, summary: pd.DataFrame) -> Figure:
             axes, ("probability", "calibrated"), ("As trained", "Temperature-scaled"), strict=True
         ):
             _reliabilities(ax, predictions[predictions["view"] == views[0]], column, models)
-            ax.set_title(f"{title}, {style.label(views[0])}")
+            ax.set_title(f"{title}, {wording.label(views[0])}")
         axes[0].set_ylabel("Share that wears a mask")
         end_labels(axes[1], {model: (1, 0.9 - 0.1 * i) for i, model in enumerate(models)})
         _errors_of_calibration(under, summary, views, models)
@@ -174,7 +175,7 @@ def _errors_of_calibration(figure, summary: pd.DataFrame, views: list[str], mode
                 score = table.loc[(model, metric)]
                 ax.plot((score.low, score.high), (y, y), color=colour, linewidth=2, alpha=0.55)
                 ax.plot(score.value, y, "o", color=colour, markerfacecolor=face, markeredgewidth=2)
-        ax.set(title=style.label(view), xlabel="ECE (95% interval)", ylim=(len(models) - 0.5, -0.5))
+        ax.set(title=wording.label(view), xlabel="ECE (95% interval)", ylim=(len(models) - 0.5, -0.5))
         ax.set_xlim(0, max(0.01, ax.get_xlim()[1]))
         ax.grid(True, axis="x")
-    axes[0].set_yticks(range(len(models)), [style.label(model) for model in models])
+    axes[0].set_yticks(range(len(models)), [wording.label(model) for model in models])
