@@ -173,12 +173,17 @@ def _range(name: str, left: int, right: int) -> str:
 
 
 def worst(table: pd.DataFrame, count: int = 12) -> pd.DataFrame:
-    """The images of one view that cost most loss: path, label, probability (mean), wrong, runs; worst first."""
+    """The images of one view that cost most loss, one of each origin, worst first.
+
+    Returns:
+        columns path, group, label, probability (mean over runs), loss (mean), wrong (runs), runs.
+    """
     said = table.probability.where(table.label == 1, 1 - table.probability)
     table = table.assign(loss=-np.log(said.clip(lower=1e-7)), wrong=said < 0.5, runs=1)
     columns = {"probability": "mean", "loss": "mean", "wrong": "sum", "runs": "sum"}
-    images = table.groupby(["path", "label"]).agg(columns).reset_index()
-    return images[images.wrong > 0].nlargest(count, "loss").reset_index(drop=True)
+    images = table.groupby(["path", "group", "label"]).agg(columns).reset_index()
+    ordered = images[images.wrong > 0].sort_values("loss", ascending=False, kind="stable")
+    return ordered.drop_duplicates("group").head(count).reset_index(drop=True)
 
 
 def photographs(data, paths: pd.Series, side: int = 128) -> np.ndarray:

@@ -35,6 +35,7 @@ LEARNED = {  # of the CVAE that learns from augmented sources: nearly the best, 
 ARMS = ("none", "classic", "vae", "cvae", "learned", "classic+cvae")
 COMPARED = (*((arm, "none") for arm in ARMS[1:5]), ("learned", "classic"), ("classic+cvae", "classic"))
 STARTS = ("random start", "DAE's encoder", "unmasking DAE's encoder", "mask finder's encoder")
+SAID = {"cannot be told": "makes no difference that can be told"}  # verdict -> in a sentence
 # each with its baseline; the last says whether it helps that an unmasking DAE restores what it finds
 STARTED = (*((start, STARTS[0]) for start in STARTS[1:]), (STARTS[2], STARTS[3]))
 
@@ -220,6 +221,6 @@ def gain_sentences(gains: pd.DataFrame) -> str:
         gap = with_interval(row.difference, row.low, row.high, "+.3f", "no interval") + " balanced accuracy"
         lines.append(
             f"* At {row.per_class} images per class: {label(row.arm)} against {label(row.baseline)} "
-            f"**{row.verdict}** ({gap}, {row.pairs} pairs)."
+            f"**{SAID.get(row.verdict, row.verdict)}** ({gap}, {row.pairs} pairs)."
         )
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from fmlib.arithmetic import exact
 from fmlib.autoencoders import VAE
 from fmlib.data.batches import Batches, to_float
 from fmlib.errors import UsageError, known
@@ -29,6 +30,7 @@ def copies(
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
+@exact()
 @torch.inference_mode()
 def codes(
     vae: VAE, images: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 256
@@ -43,6 +45,7 @@ def codes(
     return torch.cat(means).float().numpy()
 
 
+@exact()
 @torch.inference_mode()
 def decode(
     vae: VAE, latents: np.ndarray, labels: np.ndarray | None = None, batch_size: int = 256

@@ -91,7 +91,7 @@ def ranking_sentence(ranking: pd.DataFrame, metric: str = "f1") -> str:
 
 
 def leak_sentence(gaps: pd.DataFrame, metric: str = "f1") -> str:
-    """What the leak is worth on the published test images, beside what it is worth on the clean ones."""
+    """What the official split brings on the published test images, beside what it brings on the clean ones."""
     if gaps.empty:
         return "This set publishes no split, so there is no leaking one to compare with."
     said = []

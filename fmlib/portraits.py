@@ -16,10 +16,11 @@ FRONTAL, TURNED = 0.95, 0.05  # quantiles of left-right symmetry that stand for 
 
 @dataclass(frozen=True)
 class Strip:
-    """One model's view of one face: the class explained, its probability, and five pictures side side 3."""
+    """One model's view of one face of a class: the class explained, its probability, five pictures side side 3."""
 
     model: str
     face: str
+    truth: int
     explained: int
     probability: float
     pictures: list[np.ndarray]  # input, then heat map and overlay of each method
@@ -94,4 +95,6 @@ def _strip(run: Run, faces: Faces, face: str, place: int, explained: int, sure: 
         maps = [draw.map(method, tensor.to(device), explained) for method in METHODS]
     pictures = [image, *(picture for saliency in maps for picture in coloured(saliency, image))]
     truth = int(faces.labels[place])
-    return Strip(run.config.model, face, explained, float(sure if explained == truth else 1 - sure), pictures)
+    return Strip(
+        run.config.model, face, truth, explained, float(sure if explained == truth else 1 - sure), pictures
+    )

@@ -1,5 +1,7 @@
 """What the Grad-CAM stage reads off its tables: sentences, and breakdowns to be shown as tables."""
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from fmlib.attention import cells, itself
@@ -7,7 +9,7 @@ from fmlib.bootstrap import mean_interval
 from fmlib.explain.tables import CENTRE, RIVALS, advantage, gap, sentence
 from fmlib.faces import Faces
 from fmlib.runs import Run
-from fmlib.wording import label, with_interval
+from fmlib.wording import counted, label, with_interval
 
 POINTING, TIMES = 0.95, 2  # asked of a model that looks at the mask: pointing game, energy over the prior's
 ALIKE = 0.3  # rank correlation below which two maps are called unrelated
@@ -24,44 +26,63 @@ def where(tables: dict[str, pd.DataFrame], faces: Faces) -> str:
     return "\n".join(lines)
 
 
-def verdict(tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> str:
-    """Whether each model looks at the mask of masked faces, against the centre prior; or that nothing tells."""
+class Ceiling(NamedTuple):
+    """What the mask itself would score as a map of so many cells: pointing game, energy over the prior's."""
+
+    cells: tuple[int, int]
+    pointing: float
+    times: float
+
+
+def ceilings(runs: dict[str, Run], faces: Faces, prior: pd.DataFrame) -> dict[str, Ceiling]:
+    """What no map as coarse as each model's can be expected to exceed; nothing where masks are not known."""
     if not _truth(prior):
+        return {}
+    found: dict[tuple[int, int], Ceiling] = {}
+    grids = {model: cells(run, faces) for model, run in runs.items()}
+    for grid in grids.values():
+        if grid not in found:
+            drawn = itself(faces, grid).assign(maps="gradcam")
+            found[grid] = Ceiling(grid, _pointing(drawn)[0], _times(drawn, prior))
+    return {model: found[grid] for model, grid in grids.items()}
+
+
+def verdict(tables: dict[str, pd.DataFrame], prior: pd.DataFrame, limits: dict[str, Ceiling]) -> str:
+    """Whether each model passes the test of looking at the mask, and whether its maps are fine enough for it.
+
+    Args:
+        tables: by model, of `attention.look`; prior: of `attention.prior`.
+        limits: of `ceilings`.
+    """
+    if not limits:
         return "Here nobody knows where the masks are: shares of energy by third of the image are all that is measured."
+    words = {True: "passes", False: "fails", None: "cannot be tested"}
     lines = []
     for model, table in tables.items():
         hit, times = with_interval(*_pointing(table), ".0%"), _times(table, prior)
+        grid, pointing, most = limits[model]
         lines.append(
-            f"* {label(model)} **{'passes' if _passes(table, prior) else 'fails'}**: the highest point lies in the "
-            f"mask in {hit} of masked faces (asked: {POINTING:.0%}), and the mask holds "
-            f"{times:.1f} times the energy that the centre prior puts there (asked: {TIMES})."
+            f"* {label(model)} **{words[_passes(table, prior, limits[model])]}**: the highest point lies in the mask "
+            f"in {hit} of masked faces (asked: {POINTING:.0%}), and the mask holds {times:.1f} times the energy that "
+            f"the centre prior puts there (asked: {TIMES}). The mask itself, drawn in its maps' {grid[0]} × {grid[1]} "
+            f"cells, comes to {pointing:.0%} and {most:.1f}."
         )
     return "\n".join(lines)
 
 
-def coarseness(runs: dict[str, Run], faces: Faces, prior: pd.DataFrame) -> str:
-    """What the mask itself would score if it were drawn as coarsely as the models' maps."""
-    if not _truth(prior):
-        return ""
-    grids, lines = {}, []
-    for model, run in runs.items():
-        grids.setdefault(cells(run, faces), []).append(label(model))
-    for grid, models in sorted(grids.items()):
-        drawn = itself(faces, grid).assign(maps="gradcam")
-        lines.append(
-            f"* {grid[0]} × {grid[1]} cells ({', '.join(models)}): highest point in the mask in "
-            f"{_pointing(drawn)[0]:.0%} of masked faces, {_times(drawn, prior):.1f} times the centre prior's energy"
-        )
-    return "The maps are coarse. The mask itself, drawn in as many cells, would score:\n\n" + "\n".join(lines)
-
-
-def headline(tables: dict[str, pd.DataFrame], prior: pd.DataFrame) -> str:
+def headline(tables: dict[str, pd.DataFrame], prior: pd.DataFrame, limits: dict[str, Ceiling]) -> str:
     """How many models pass the test of looking at the mask, in a line."""
-    if not _truth(prior):
+    if not limits:
         return "Where the masks are is not known: localisation is shown and not scored"
-    passed = [label(model) for model, table in tables.items() if _passes(table, prior)]
+    said = {model: _passes(table, prior, limits[model]) for model, table in tables.items()}
+    passed = [label(model) for model, passes in said.items() if passes]
+    tested = counted(sum(passes is not None for passes in said.values()), "model")
     named = f" ({', '.join(passed)})" if passed else ""
-    return f"{len(passed)} of {len(tables)} models demonstrably look at the mask{named}"
+    coarse = [label(model) for model, passes in said.items() if passes is None]
+    if len(coarse) == len(said):
+        return "No map is fine enough to tell whether a model looks at the mask"
+    left = f"; too coarse for it are the maps of {', '.join(coarse)}" if coarse else ""
+    return f"{len(passed)} of {tested} passed the test of looking at the mask{named}{left}"
 
 
 def confident(confidence: pd.DataFrame) -> str:
@@ -196,5 +217,8 @@ def _times(table: pd.DataFrame, prior: pd.DataFrame) -> float:
     return _masked(table, "gradcam")["energy"].mean() / _masked(prior, CENTRE)["energy"].mean()
 
 
-def _passes(table: pd.DataFrame, prior: pd.DataFrame) -> bool:
+def _passes(table: pd.DataFrame, prior: pd.DataFrame, limit: Ceiling) -> bool | None:
+    """Whether a model passes; None where the mask itself, as coarse as its maps, would not."""
+    if limit.pointing < POINTING or limit.times < TIMES:
+        return None
     return bool(_pointing(table)[0] >= POINTING and _times(table, prior) >= TIMES)

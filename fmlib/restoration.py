@@ -1,6 +1,6 @@
 """How well denoisers restore damaged images, and what that does to a classifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,12 +13,15 @@ from torch import nn
 from fmlib.bootstrap import mean_interval, ratio_interval
 from fmlib.damage import FILTERS, LEVELS, NOTHING, TRAINED, apply, damaged
 from fmlib.data.batches import to_float
+from fmlib.data.splits import spread
 from fmlib.intervals import of_rate
 from fmlib.runs import Run
 from fmlib.stage import Stage
+from fmlib.tables import remembered
 from fmlib.wording import label, with_interval
 
-COMPARED = 50  # images whose structural similarity is computed: it takes milliseconds each
+COMPARED = 50  # images, evenly spread, whose structural similarity is computed: it takes milliseconds each
+TOLD = 1.0  # width of the interval of a share from which it tells nothing
 RESAMPLES = 2000
 
 
@@ -62,7 +65,7 @@ def robustness(judge: Judge, denoisers: dict[str, nn.Module], images: np.ndarray
         DataFrame with damage, level, front_end, accuracy with its Wilson interval low and high (over the effective
         number of images), and n; with bootstrap intervals over groups (..._low, ..._high) gain, the accuracy less that
         of the images as they are, and restored, the share of the accuracy that the damage took which comes back (NaN
-        where it took none); and the images' mean psnr (dB) and ssim against the clean ones.
+        where it took none); and the images' mean psnr (dB) and ssim against the clean ones, the latter of `compared`.
     """
     front_ends = {name: partial(apply, model) for name, model in denoisers.items()} | FILTERS
     clean = judge.hits(to_float(images))
@@ -91,10 +94,11 @@ def _level(
 
 
 def _quality(images: torch.Tensor, reference: torch.Tensor) -> dict[str, float]:
-    few = slice(COMPARED)
+    few = spread(np.arange(len(images)), COMPARED)
     return {
         "psnr": float(psnr(images, reference).mean()),
         "ssim": float(ssim(images[few], reference[few]).mean()),
+        "compared": len(few),
     }
 
 
@@ -118,6 +122,24 @@ def _score(hits: np.ndarray, plain: np.ndarray, clean: np.ndarray, groups: np.nd
     }
 
 
+def measured(
+    stage: Stage, images: np.ndarray, rows: np.ndarray, judges: Sequence[Run], denoisers: dict[str, Run]
+) -> pd.DataFrame:
+    """Return the `robustness` of these rows of a stage's images (uint8), computed once.
+
+    Args:
+        judges: a classifier trained on clean images, and one trained with noise.
+        denoisers: name -> autoencoder; they join the filters.
+    """
+    clean, hardened = judges
+    labels, groups = (stage.data.manifest[name].to_numpy()[rows] for name in ("label", "group"))
+    judge = Judge(clean.model(), hardened.model(), labels, groups)
+    keys = {name: run.key for name, run in denoisers.items()} | {"judges": [clean.key, hardened.key]}
+    keys |= {"data": stage.data.fingerprint, "images": rows.tolist(), "seed": stage.seed}
+    networks = {name: run.model() for name, run in denoisers.items()}
+    return remembered("robustness", keys, lambda: robustness(judge, networks, images[rows], stage.seed))
+
+
 def record(stage: Stage, table: pd.DataFrame, model: str, dae: Run) -> None:
     """Record a robustness table as results rows, each with what came before the classifier and with the damage."""
     for row in table.itertuples():
@@ -125,20 +147,28 @@ def record(stage: Stage, table: pd.DataFrame, model: str, dae: Run) -> None:
         fields |= {"split": "grouped", "view": "test", "n": row.n, "seed": dae.config.seed, "run": dae.key}
         stage.row(metric="accuracy", value=row.accuracy, low=row.low, high=row.high, **fields)
         stage.row(metric="psnr", value=row.psnr, **fields)
-        stage.row(metric="ssim", value=row.ssim, **fields)
+        stage.row(metric="ssim", value=row.ssim, **(fields | {"n": row.compared}))
 
 
 def verdict(table: pd.DataFrame, level: float = 0.3, front_end: str = "dae", damage: str = "noise") -> str:
-    """Say in a sentence what a front end does to the classifier's accuracy at one level of a robustness table."""
+    """Say in a sentence what a front end does to the classifier's accuracy at one level of a robustness table.
+
+    The gain in brackets is paired on the same images, with its interval, which decides.
+    """
     rows = table[(table.damage == damage) & (table.level == level)].set_index("front_end")
     plain, after = rows.loc[NOTHING], rows.loc[front_end]
-    scored = f"accuracy is {plain.accuracy:.3f} with nothing before it, {after.accuracy:.3f} with {label(front_end)}"
+    gain = with_interval(after.gain, after.gain_low, after.gain_high, "+.3f")
+    other = "of the classifier trained with noise" if front_end == TRAINED else f"with {label(front_end)}"
+    scored = (
+        f"accuracy is {plain.accuracy:.3f} with nothing before the classifier, {after.accuracy:.3f} {other} "
+    )
+    scored += f"({gain})"
     apart = after.gain_low > 0 or after.gain_high < 0
     how = ("helps" if after.gain > 0 else "hurts") if apart else "makes no difference we can tell"
     if (damage, level) == ("noise", 0):
         return f"On clean images {scored}: it {how}."
     share = ""
-    if apart and after.restored > 0:
+    if apart and after.restored > 0 and after.restored_high - after.restored_low < TOLD:
         back = with_interval(after.restored, after.restored_low, after.restored_high, ".0%")
         share = f" and brings back {back} of what was lost"
     return f"At {label(damage)} {level:g} {scored}: it {how}{share}."

@@ -1,4 +1,4 @@
-"""What the results say at a glance: the answer in a sentence, what the leak was worth, models by views."""
+"""What the results say at a glance: the answer in a sentence, what the official split brought, models by views."""
 
 import math
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def summarise(rows: Sequence[dict]) -> dict:
 def _leak(
     rows: Sequence[dict], honest: Sequence[Score], found: dict[tuple[str, str, str], Score]
 ) -> dict | None:
-    """How much more the best model that was trained both ways scores with the leak; paired, where that was measured."""
+    """How much more the best model trained both ways scores with the official split; paired, where measured."""
     paired = {row["model"]: row for row in rows if (row["metric"], row["view"]) == ("f1_leak", "test")}
     for score in honest:
         leaking = found.get(("official", "test", score.model))
@@ -95,7 +95,7 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     """The answer in one sentence, or why there is none."""
     if best is None:
         return "This run has no classifier scored on the test images yet; run report 02 to get the answer."
-    among = f"the best of {models} networks" if models > 1 else "the network"
+    among = f"the highest-scoring of {models} networks" if models > 1 else "the network"
     text = (
         f"Trained on images whose like is not among the test images, {among}, {best.label}, reaches an F1 of "
     )

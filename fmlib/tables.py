@@ -7,6 +7,7 @@ import pandas as pd
 from filelock import FileLock
 
 from fmlib import store
+from fmlib.arithmetic import exact
 from fmlib.config import home
 from fmlib.fingerprints import code_version, digest, measuring_code
 
@@ -17,7 +18,7 @@ def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> 
     Args:
         name: of the measurement.
         inputs: JSON-like values that it depends on, runs by their keys and data sets by their fingerprints.
-        compute: makes the table.
+        compute: makes the table; networks compute exactly meanwhile (`arithmetic.exact`).
     """
     key = digest({"name": name, "inputs": inputs, "code": code_version(measuring_code())})
     path = home() / "tables" / f"{name}-{key}.csv"
@@ -26,7 +27,8 @@ def remembered(name: str, inputs: dict, compute: Callable[[], pd.DataFrame]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if _stored(path) is None:
-            store.write_table(compute(), path)
+            with exact():
+                store.write_table(compute(), path)
     return store.read_table(path)
 
 

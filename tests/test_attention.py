@@ -14,6 +14,8 @@ from fmlib import attention, gradcam_rows, models, portraits, readings
 from fmlib.config import ClassifierConfig
 from fmlib.data import sources, synthetic
 from fmlib.data.sources import Dataset
+from fmlib.explain import METHODS
+from fmlib.explain.tables import RIVALS
 from fmlib.faces import Faces, sample
 from fmlib.figures import gradcam as figures
 
@@ -129,16 +131,28 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     means = {model: mean for model, (_, mean) in looks.items()}
     assert isinstance(figures.gradcam_localisation(measured, means, prior, faces.outline), Figure)
     assert all(f"* {name} looks at" in readings.where(measured, faces) for name in ("ResNet-18", "AlexNet"))
-    assert ("fails" in readings.verdict(measured, prior)) == faces.known
-    runs = {run.config.model: run for run in fakes}
-    coarse = readings.coarseness(runs, faces, prior)
-    assert ("2 × 2 cells (ResNet-18, AlexNet)" in coarse) == faces.known == bool(coarse)
+    limits = readings.ceilings({run.config.model: run for run in fakes}, faces, prior)
+    said = readings.verdict(measured, prior, limits)
+    assert (
+        ("* AlexNet **cannot be tested**" in said) == ("2 × 2 cells" in said) == faces.known == bool(limits)
+    )
+    fine = {model: readings.Ceiling((9, 9), 1.0, 9.0) for model in limits}
+    assert ("* AlexNet **fails**" in readings.verdict(measured, prior, fine)) == faces.known
+    if faces.known:
+        assert readings.headline(measured, prior, limits).startswith("No map is fine enough")
+        assert (
+            readings.headline(measured, prior, fine) == "0 of 2 models passed the test of looking at the mask"
+        )
+        one = readings.headline(measured, prior, {**fine, "resnet18": limits["resnet18"]})
+        assert one.startswith("0 of 1 model passed") and one.endswith(
+            "too coarse for it are the maps of ResNet-18"
+        )
     assert readings.by_attribute(measured, faces).empty != faces.known
 
     curves = {run.config.model: attention.curves(run, faces.first(6), 3) for run in fakes}
     cascades = {run.config.model: attention.cascade(run, faces.first(6), 2) for run in fakes}
     assert isinstance(figures.gradcam_faithfulness(curves, cascades, "alexnet"), Figure)
-    assert set(curves["alexnet"]["maps"]) == set(attention.ORDERS)
+    assert set(curves["alexnet"]["maps"]) == {*METHODS, *RIVALS}
     assert readings.faithful(curves).count("\n") == 5 and "ResNet-18" in readings.sanity(cascades)
     confidence = attention.confidence(fakes[0], faces.first(6))
     assert "ROAD" in readings.confident(confidence)

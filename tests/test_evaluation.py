@@ -79,12 +79,15 @@ def test_stored_scores_are_of_the_groups_that_they_were_made_with(tmp_path, monk
 
 def test_the_worst_images_cost_most_loss_and_are_wrong_at_least_once():
     runs = [seen([0.9, 0.1, 0.6, 0.2]), seen([0.9, 0.4, 0.3, 0.2], seed=1)]
+    runs = [part.assign(group=part.path) for part in runs]
     table = evaluation.worst(pd.concat(runs))
     assert table.path.tolist() == ["b", "c"]
     assert table.probability.tolist() == pytest.approx([0.25, 0.45])
     assert table.loss.tolist() == pytest.approx([-np.log(0.1 * 0.4) / 2, -np.log(0.4 * 0.7) / 2])
     assert table[["label", "wrong", "runs"]].to_numpy().tolist() == [[1, 2, 2], [0, 1, 2]]
     assert evaluation.worst(pd.concat(runs), count=1).path.tolist() == ["b"]
+    copies = pd.concat(part.assign(group="one") for part in runs)  # of one origin the worst is shown
+    assert evaluation.worst(copies).path.tolist() == ["b"]
 
 
 def trained(model: str, key: str, seconds: float, network=None) -> SimpleNamespace:

@@ -229,7 +229,7 @@ def test_metric_figures(case, tmp_path, monkeypatch):
 def test_changed_images_have_a_row_per_model_and_a_column_per_change_in_their_order(tmp_path):
     values = {"resnet18": (1.0, 0.75), "compact strong": (0.875, 0.5)}
     found = pd.DataFrame(
-        {"model": model, "change": change, "metric": metric, "seed": seed}
+        {"model": model, "change": change, "metric": metric, "seed": seed, "n": 500}
         | {"value": value + shift if metric == "recall" else 0.0}
         for model, scores in values.items()
         for change, value in zip(("small", "as they are"), scores, strict=True)
@@ -245,6 +245,7 @@ def test_changed_images_have_a_row_per_model_and_a_column_per_change_in_their_or
     ]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["small", "as they are"]
     assert [text.get_text() for text in ax.texts] == ["1.00", "0.75", "0.88", "0.50"]
+    assert figure.get_supxlabel().startswith("500 images, 2 seeds each")
 
 
 def test_confusion_matrix_writes_shares_and_counts(monkeypatch):

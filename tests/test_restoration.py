@@ -134,3 +134,5 @@ def test_the_verdict_says_what_the_intervals_say():
     assert "hurts" in restoration.verdict(table, 0.0)
     assert "helps and brings back 50% [40%, 60%] of what was lost" in restoration.verdict(table, 0.3)
     assert "no difference we can tell" in restoration.verdict(table, 0.5)
+    wide = table.assign(restored_high=2.0)
+    assert restoration.verdict(wide, 0.3).endswith("0.700 with DAE (+0.200 [+0.180, +0.220]): it helps.")

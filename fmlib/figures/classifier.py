@@ -22,17 +22,18 @@ def classifier_curves(history: pd.DataFrame, title: str = "How the architectures
     """
     with style.report():
         figure, axes = plt.subplots(1, 2, figsize=(12, 5.2))
+        cut = False
         for ax, (kind, text) in zip(axes, PANELS, strict=True):
-            _panel(ax, history, kind)
+            cut = _panel(ax, history, kind) or cut
             ax.set(xlabel="Epoch", ylabel=text)
         _name_lines(figure, axes, history)
         seeds = history.groupby("name").seed.nunique().max()
         band = f"; band: lowest to highest of {seeds} seeds" if seeds > 1 else ""
         figure.suptitle(title, x=0.01, ha="left")
         marks = ("Solid", "dashed") if history.epoch.nunique() > 1 else ("Dot", "cross")
-        figure.supxlabel(
-            f"{marks[0]}: validation, {marks[1]}: training{band}", fontsize=12, color=style.NEUTRAL
-        )
+        note = f"{marks[0]}: validation, {marks[1]}: training, on augmented images{band}"
+        note += "; higher losses are cut off" if cut else ""
+        figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
 
 
@@ -69,8 +70,8 @@ def classifier_predictions(images: np.ndarray, labels, probabilities, title: str
         return figure
 
 
-def _panel(ax: Axes, history: pd.DataFrame, kind: str) -> None:
-    """Both curves of every name, with the range over seeds."""
+def _panel(ax: Axes, history: pd.DataFrame, kind: str) -> bool:
+    """Both curves of every name, with the range over seeds; returns whether some of them is cut off."""
     names = list(dict.fromkeys(history.name))
     common = {"data": history, "x": "epoch", "hue": "name", "ax": ax, "legend": False}
     common |= {"palette": {name: style.colour(name) for name in names}, "errorbar": ("pi", 100)}
@@ -84,9 +85,11 @@ def _panel(ax: Axes, history: pd.DataFrame, kind: str) -> None:
     )
     sns.lineplot(y=f"validation_{kind}", err_kws={"alpha": 0.16}, **single, **common)
     values = history[[f"train_{kind}", f"validation_{kind}"]].to_numpy()
-    if np.isfinite(values).any():
-        _limits(ax, kind, values[np.isfinite(values)])
+    finite = values[np.isfinite(values)]
+    if len(finite):
+        _limits(ax, kind, finite)
     ax.locator_params(axis="x", integer=True, min_n_ticks=1)
+    return len(finite) < values.size or bool(finite.max() > ax.get_ylim()[1])
 
 
 def _limits(ax: Axes, kind: str, values: np.ndarray) -> None:

@@ -55,8 +55,10 @@ def _strip(axes: Sequence[Axes], strip, hard: bool) -> None:
         ax.imshow(picture, interpolation="bilinear")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    name = wording.label(strip.model) + (f"\n{strip.face}" if hard else "")
-    says = f"{name}\n“{CLASSES[strip.explained]}”\np = {strip.probability:.2f}"
+    name, explained = wording.label(strip.model), f"“{CLASSES[strip.explained]}”"
+    if hard:
+        name, explained = f"{strip.face}\nby {name}\nis “{CLASSES[strip.truth]}”", f"map of {explained}"
+    says = f"{name}\n{explained}\np = {strip.probability:.2f}"
     axes[0].set_ylabel(says, rotation=0, ha="right", va="center", fontsize=10)
 
 
@@ -148,7 +150,8 @@ def _legend(ax: Axes) -> None:
         ax.plot([], [], mark, color=dark, markerfacecolor=face, label=wording.label(maps))
     ax.plot([], [], "-.", color=style.NEUTRAL, label="centre prior")
     ax.plot([], [], ":", color=style.NEUTRAL, label="even spread")
-    ax.figure.legend(loc="outside lower center", ncols=5, fontsize=11)
+    ax.plot([], [], "-", color=dark, linewidth=2, label="95% interval")
+    ax.figure.legend(loc="outside lower center", ncols=6, fontsize=11)
 
 
 def _mean_maps(figure, means: dict[str, pd.DataFrame], outline: np.ndarray | None) -> None:
@@ -188,6 +191,9 @@ def gradcam_faithfulness(
     with style.report():
         figure, axes = plt.subplots(2, 2, figsize=(13, 9.2), layout="constrained")
         figure.suptitle("Do the models use what their maps show?")
+        images = wording.counted(curves[best]["image"].nunique(), "image")
+        note = f"{images}; bands (of Grad-CAM, of the random map, of what is left) and bars: 95% intervals"
+        figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         for ax, kind, verb in zip(
             axes[0], ("deletion", "insertion"), ("taken away", "brought back"), strict=True
         ):

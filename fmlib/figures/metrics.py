@@ -115,7 +115,8 @@ def _curves(predictions: pd.DataFrame, summary: pd.DataFrame, metric: str, title
                 known = summary[(summary["view"] == view) & (summary["split"] == split)]
                 _panel(ax, part, known, metric)
                 ax.set_title(f"{wording.label(view)}, {wording.label(split)}", fontsize=13)
-        figure.suptitle(title, x=0.01, ha="left")
+        lines = " (a line for each seed)" if predictions.seed.nunique() > 1 else ""
+        figure.suptitle(f"{title}{lines}", x=0.01, ha="left")
         return figure
 
 

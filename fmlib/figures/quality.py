@@ -81,7 +81,7 @@ def _against_cost(figure, shown: pd.DataFrame, ylabel: str) -> None:
             ax.errorbar(
                 x, row.value, yerr=[[row.value - row.low], [row.high - row.value]], fmt="o", color=colour
             )
-        ax.set(xscale="log", xlabel=text)
+        ax.set(xscale="log", xlabel=f"{text}, logarithmic")
         _plain_log(ax, shown[column] / unit)
     axes[0].set_ylabel(ylabel)
     end_labels(axes[-1], {row.model: (1, row.value) for row in shown.itertuples()})
@@ -90,9 +90,12 @@ def _against_cost(figure, shown: pd.DataFrame, ylabel: str) -> None:
 def _plain_log(ax: Axes, values: pd.Series) -> None:
     """A few round numbers, written out, on a logarithmic axis that holds all values."""
     low, high = values.min() / 1.5, values.max() * 1.5
-    steps = np.array([m * 10.0**e for e in range(-3, 9) for m in (1, 2, 5)])
-    ticks = steps[(steps >= low) & (steps <= high)]
-    ticks = ticks[:: 1 + len(ticks) // 6] if len(ticks) > 1 else np.unique([values.min(), values.max()])
+    for mantissas in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):  # there are always two of the latter
+        steps = np.array([m * 10.0**e for e in range(-3, 9) for m in mantissas])
+        ticks = steps[(steps >= low) & (steps <= high)]
+        if len(ticks) > 1:
+            break
+    ticks = ticks[:: 1 + len(ticks) // 6]
     ax.set_xlim(low, high)
     ax.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 1000 else f"{tick:.4g}" for tick in ticks])
     ax.minorticks_off()
@@ -102,7 +105,7 @@ def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Fi
     """A metric of every model on images after every change, a row per model, means over seeds.
 
     Args:
-        found: columns model, change, metric, value; a row for each seed.
+        found: columns model, change, metric, value, seed, n; a row for each seed.
     """
     part = found[found.metric == metric]
     rows, columns = (list(dict.fromkeys(part[name])) for name in ("model", "change"))
@@ -117,6 +120,9 @@ def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Fi
         ax.tick_params(length=0)
         ax.set(xlabel="", ylabel="")
         figure.suptitle(f"{wording.label(metric)} on changed validation images", x=0.01, ha="left")
+        seeds = wording.seeds(part.groupby("model").seed.nunique())
+        note = f"{part.n.max():,} images, {seeds} each; the intervals are in results.csv"
+        figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
 
 
@@ -140,6 +146,7 @@ def calibration(predictions: pd.DataFrame, summary: pd.DataFrame) -> Figure:
         ):
             _reliabilities(ax, predictions[predictions["view"] == views[0]], column, models)
             ax.set_title(f"{title}, {wording.label(views[0])}")
+            ax.set_xlabel(f"Predicted probability of a mask\n(first seed; bins of {FEWEST} images or more)")
         axes[0].set_ylabel("Share that wears a mask")
         end_labels(axes[1], {model: (1, 0.9 - 0.1 * i) for i, model in enumerate(models)})
         _errors_of_calibration(under, summary, views, models)
@@ -160,7 +167,7 @@ def _reliabilities(ax: Axes, part: pd.DataFrame, column: str, models: list[str])
         look = {"color": style.colour(model), "linewidth": 1.6, "elinewidth": 1.2, "markersize": 6}
         bars = bars if len(models) <= 4 else None
         ax.errorbar(x, table.frequency, yerr=bars, fmt="o-", alpha=0.85, **look)
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="Predicted probability of a mask")
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
 
 def _errors_of_calibration(figure, summary: pd.DataFrame, views: list[str], models: list[str]) -> None:

@@ -40,7 +40,7 @@ COLOURS = (
     | {"nothing": NEUTRAL, "unet": GREEN, "median": OCHRE, "nl_means": PURPLE, "trained with noise": INDIGO}
     | {"random start": NEUTRAL, "dae's encoder": BLUE, "learned": OCHRE}
     | {"unmasking dae's encoder": GREEN, "mask finder's encoder": OCHRE}
-    | {"gradcam": BLUE, "gradcam++": VERMILION, "random": NEUTRAL}
+    | {"gradcam": PURPLE, "gradcam++": OCHRE, "random": NEUTRAL}
 )
 
 
