@@ -13,6 +13,7 @@ import torch
 from nbformat import NotebookNode
 
 from fmlib import notebooks
+from fmlib.config import pin_places
 from fmlib.files import write_text
 from fmlib.kernels import kill_kernels
 from fmlib.notebooks import Failure
@@ -26,6 +27,7 @@ def run_all(
     request: Request, stage: Stage, paths: Sequence[Path], say: Callable[[str], None]
 ) -> list[Failure]:
     """Run notebooks, `request.jobs` at a time; after a misuse no further one is begun."""
+    pin_places()
     failures: list[Failure] = []
     interrupted = Event()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from fmlib.errors import FmlibError
-from fmlib.files import absolute
+from fmlib.errors import FmlibError, UsageError
+from fmlib.files import absolute, write_text
 from fmlib.text import printable
 
 # What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
@@ -19,6 +19,15 @@ _MACHINE = {
     for name in "ENOSPC EDQUOT EACCES EPERM EROFS ENOTDIR EEXIST EISDIR EIO EMFILE ENAMETOOLONG".split()
     if hasattr(errno, name)
 }
+
+
+class Place(click.Path):
+    """A path on the command line; an empty one, as of a variable that is not set, is not the working directory."""
+
+    def convert(self, value, parameter, context):
+        if value == "":
+            self.fail("an empty name is no place", parameter, context)
+        return super().convert(value, parameter, context)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,9 +44,7 @@ def cli() -> None:
     "--profile", default="quick", show_default=True, help="How much is computed: smoke, quick or full."
 )
 @click.option("--external", multiple=True, help="A folder of other images to judge on; may be repeated.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Put everything there, not in site/ and figures/."
-)
+@click.option("--out", type=Place(path_type=Path), help="Put everything there, not in site/ and figures/.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -56,6 +63,9 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
     from fmlib import report as reports
     from fmlib.requested import Request, jobs_at_once
 
+    names = tuple(name.strip() for name in only.split(",") if name.strip())
+    if only and not names:
+        raise UsageError(f"--only {only!r} names no notebook; name some, as 02,05")
     request = Request(
         dataset=_place(dataset),
         profile=profile,
@@ -63,7 +73,7 @@ def report(dataset, profile, external, out, jobs, only, seed, cell_limit) -> int
         external=tuple(str(absolute(folder)) for folder in external),
         out=out,
         jobs=jobs or jobs_at_once(),
-        only=tuple(name.strip() for name in only.split(",") if name.strip()),
+        only=names,
         cell_limit=cell_limit,
     )
     failures = reports.build(request)
@@ -82,25 +92,25 @@ def _place(dataset: str) -> str:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the findings there as JSON.")
+@click.argument("folder", type=Place(path_type=Path))
+@click.option(
+    "--json", "target", type=Place(path_type=Path, dir_okay=False), help="Write the findings there as JSON."
+)
 def audit(folder: Path, target: Path | None) -> None:
     """Look for leaks, duplicates, conflicting labels and shortcuts in a folder of images."""
     from fmlib.data import audit as audits
 
     found = audits.audit(folder)
+    click.echo(str(found))
     if target:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
-    click.echo(str(found))
+        write_text(target, json.dumps(found.to_dict(), indent=1) + "\n")
 
 
 @cli.command()
 @click.argument("model")
 @click.argument("images", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "--cam", type=click.Path(path_type=Path), help="Write what each label rests on there, as overlays."
-)
+@click.option("--cam", type=Place(path_type=Path), help="Write what each label rests on there, as overlays.")
 def predict(model: str, images: tuple[str, ...], cam: Path | None) -> int:
     """Judge IMAGES, files and folders, with MODEL: a run's key or an exported file.
 
@@ -135,7 +145,7 @@ def _bytes(text: str) -> bytes:
 
 @cli.command()
 @click.argument("run")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=Place(path_type=Path, dir_okay=False))
 def export(run: str, file: Path) -> None:
     """Write the classifier of RUN to FILE.safetensors, fit for `predict` elsewhere, and a model card beside it."""
     from fmlib import modelfile
@@ -145,22 +155,22 @@ def export(run: str, file: Path) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=Place(path_type=Path))
 @click.option("--images", type=click.IntRange(min=1), default=2000, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def synth(folder: Path, images: int, seed: int) -> None:
     """Write a rendered data set to a folder."""
     from fmlib.data import synthetic
 
-    synthetic.write(folder, images=images, seed=seed)
+    synthetic.write(absolute(folder), images=images, seed=seed)
     click.echo(f"{folder}: {images} images")
 
 
 @cli.command()
-@click.argument("reports", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("reports", nargs=-1, required=True, type=Place(path_type=Path))
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Place(path_type=Path, dir_okay=False),
     default="compare.html",
     show_default=True,
     help="The page.",

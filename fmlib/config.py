@@ -25,6 +25,7 @@ LEAST = {
     **{"seed": 0, "pasted": 0},
 }
 LARGEST = 2**63 - 1
+PLACES = ("FMLIB_HOME", "FMLIB_FACE_MASK_12K")  # variables of the environment that name folders
 OPTIMIZERS = ("adam", "sgd", "adadelta", "asgd")
 ACTIVATIONS = ("relu", "tanh", "leaky_relu")
 BALANCES = ("images", "origins")  # what is alike in number for both classes, as far as a loss can make it so
@@ -33,6 +34,13 @@ BALANCES = ("images", "origins")  # what is alike in number for both classes, as
 def home() -> Path:
     """Folder of caches and runs: `FMLIB_HOME`, or `.fmlib` in the repository."""
     return absolute(os.environ.get("FMLIB_HOME") or REPO / ".fmlib")
+
+
+def pin_places() -> None:
+    """Make the places that the environment names absolute: processes that start from here have folders of their own."""
+    for name in PLACES:
+        if os.environ.get(name):
+            os.environ[name] = str(absolute(os.environ[name]))
 
 
 def _number(value: object, kind: type) -> bool:

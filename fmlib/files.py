@@ -16,8 +16,10 @@ def absolute(path: str | os.PathLike) -> Path:
     """Return a path as an absolute one without `~` and links.
 
     Raises:
-        UsageError: there is no such user, or links lead in a circle.
+        UsageError: the name is empty, there is no such user, or links lead in a circle.
     """
+    if not os.fspath(path):
+        raise UsageError("an empty name is no place; name a folder or a file")
     try:
         return Path(path).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:

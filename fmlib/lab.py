@@ -5,6 +5,10 @@ import sys
 from ipykernel.kernelspec import RESOURCES
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpecManager, NoSuchKernel
 
+from fmlib.config import pin_places
+
+pin_places()
+
 
 class ThisInterpreter(KernelSpecManager):
     """Offers the interpreter that runs the server and no other, whatever kernels the machine has registered."""

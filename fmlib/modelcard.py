@@ -9,6 +9,7 @@ from fmlib import calibration, metrics, store
 from fmlib.wording import TOO_FEW, label
 
 SHOWN = ("accuracy", "precision", "recall", "f1", "auc")
+MARK = ": mask or no mask"  # how the heading of every card ends
 USE = """\
 ## Use
 
@@ -33,7 +34,7 @@ def write(folder: Path) -> str:
     known = store.read_table(folder / "predictions.csv")
     facts = "\n".join(f"* {name}: {value}" for name, value in _facts(folder, config, provenance).items())
     use = USE.format(told=_told(provenance))
-    return f"# {label(config['model'])}: mask or no mask\n\n{facts}\n\n{_scores(known)}\n\n{use}"
+    return f"# {label(config['model'])}{MARK}\n\n{facts}\n\n{_scores(known)}\n\n{use}"
 
 
 def _facts(folder: Path, config: dict, provenance: dict) -> dict[str, object]:

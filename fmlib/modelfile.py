@@ -5,14 +5,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model
 
 from fmlib import calibration, modelcard, models, store
 from fmlib.config import home
 from fmlib.errors import FmlibError, UsageError
-from fmlib.files import replacing, write_text
+from fmlib.files import write_bytes, write_text
 from fmlib.processes import processes
 
 FORMAT = "fmlib classifier 1"
@@ -67,19 +68,24 @@ def export(model: str | os.PathLike, target: Path) -> Path:
     """Write a run's classifier to one safetensors file, and its model card beside it; returns the card's path.
 
     Raises:
-        UsageError: there is no such run, or `target` does not end in .safetensors.
+        UsageError: there is no such run, `target` does not end in .safetensors, or a file that is no model card lies
+            where the card goes.
     """
-    folder = run_folder(model)
+    folder, beside = run_folder(model), target.with_suffix(".md")
+    if beside.exists() and modelcard.MARK not in beside.read_text(encoding="utf-8", errors="replace"):
+        raise UsageError(
+            f"{str(beside)!r}, where the model card goes, is something else; choose another name"
+        )
     if target.suffix != ".safetensors":
         raise UsageError(f"{str(target)!r} should end in .safetensors, the format that is written")
     trained, card = _of_run(folder), modelcard.write(folder)
     metadata = {"format": FORMAT, "config": json.dumps(trained.config), "card": card}
     metadata |= {"temperature": repr(trained.temperature)}
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as part:
-        save_model(trained.network.cpu(), str(part), metadata)
-    write_text(target.with_suffix(".md"), card)
-    return target.with_suffix(".md")
+    weights = {name: values.contiguous().cpu() for name, values in trained.network.state_dict().items()}
+    write_bytes(target, safetensors.torch.save(weights, metadata))
+    write_text(beside, card)
+    return beside
 
 
 def _of_run(folder: Path) -> Trained:

@@ -18,6 +18,8 @@ from fmlib.kernels import Kernel
 
 logger.setLevel("CRITICAL")  # what fails is said once, in a sentence of ours
 DEAD = "its kernel died; most often the machine ran out of memory"
+STARTING = 600  # seconds that a kernel may take to start
+SLOW = f"its kernel did not answer within {STARTING} s of its start; try again when the machine is less busy"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -67,6 +69,7 @@ def execute(
                 kernel_manager_class=Kernel,
                 shutdown_kernel="immediate",
                 execution_timeout=limit,
+                start_timeout=STARTING,
                 resources={"metadata": {"path": str(path.parent)}},
                 on_cell_executed=lambda **_: on_cell(),
             )
@@ -76,7 +79,8 @@ def execute(
         except RuntimeError as error:  # nbclient's, of a kernel that does not answer at first
             if "kernel" not in str(error).lower():
                 raise
-            return nbformat.read(path, as_version=4), Failure(path.stem, "", DEAD)
+            reason = SLOW if "respond" in str(error) else DEAD
+            return nbformat.read(path, as_version=4), Failure(path.stem, "", reason)
         return still(nbformat.read(executed, as_version=4)), None
 
 

@@ -19,6 +19,7 @@ from fmlib.config import CLASSES
 from fmlib.data import folders, pictures
 from fmlib.data.batches import to_float
 from fmlib.data.decoding import squared
+from fmlib.data.manifest import why
 from fmlib.errors import UsageError
 from fmlib.explain import Contrast, explainer
 from fmlib.modelfile import Trained
@@ -130,7 +131,7 @@ def _read(path: str, error: str, side: int, keep: bool) -> _Read:
     try:
         image = pictures.open_rgb(io.BytesIO(pictures.read_bytes(Path(path))))
     except pictures.UnreadableError as reason:
-        return _Read(path, str(reason))
+        return _Read(path, why(path, reason))
     return _Read(path, "", squared(image, side), overlay.reduced(image) if keep else None)
 
 

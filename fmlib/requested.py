@@ -12,7 +12,7 @@ from fmlib.config import REPO, home
 from fmlib.data import splits
 from fmlib.errors import FmlibError, UsageError, known
 from fmlib.executors import local_workers
-from fmlib.files import absolute
+from fmlib.files import absolute, disk_is_full
 from fmlib.stage import Stage
 
 
@@ -71,11 +71,36 @@ def validate(request: Request) -> Stage:
     """Load and divide every data set once, so that what is wrong with one is said before any kernel starts."""
     if request.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {request.jobs}")
+    check_names(request)
     check_store()
     stage = Stage("data", **request.parameters)
     for scheme in splits.schemes(stage.data.manifest):
         splits.assign(stage.data.manifest, scheme)  # which refuses a side without a class
+    check_folder(request.folder)
     return stage
+
+
+def check_names(request: Request) -> None:
+    """Raise UsageError for a name that is no valid text: notebooks are text, and so are their parameters."""
+    named = [("--dataset", request.dataset), ("--out", str(request.folder))]
+    for option, name in named + [("--external", folder) for folder in request.external]:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{option} {name!r} is no valid UTF-8; rename it, or link to it") from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UsageError if the report cannot be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}; let --out name another place"
+        ) from error
 
 
 def check_store() -> None:

@@ -55,9 +55,13 @@ def write(places: Sequence[Path], out: Path) -> None:
         out: the page.
 
     Raises:
-        UsageError: fewer than two, one of them twice, or one that is no finished report.
+        UsageError: fewer than two, one of them twice, one that is no finished report, or `out` is one of them.
     """
     reports = load(places)
+    if any(
+        out.resolve() in (Path(place).resolve(), (Path(place) / "results.json").resolve()) for place in places
+    ):
+        raise UsageError(f"{str(out)!r} is one of the reports; let --out name another file")
     facts = {report.name: report.facts for report in reports}
     names = dict.fromkeys(name for found in facts.values() for name in found)
     lines = {name: [found.get(name, "–") for found in facts.values()] for name in names}
@@ -82,7 +86,8 @@ def load(places: Sequence[Path]) -> list[Report]:
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice:
         raise UsageError(f"{twice} is named twice; name different reports")
-    return [Report(name, _results(file)) for name, file in zip(_names(files), files, strict=True)]
+    found = zip(_names(files), places, files, strict=True)
+    return [Report(name, _results(given, file)) for name, given, file in found]
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -95,12 +100,12 @@ def _names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def _results(file: Path) -> dict:
+def _results(given: Path, file: Path) -> dict:
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"no report in {file.parent}: {file.name}: {error.strerror}; make one with: report --out {file.parent}"
+            f"no report at {given}: {error.strerror}; make one with: report --out FOLDER"
         ) from error
     except ValueError as error:
         raise UsageError(f"{file} is not JSON: {error}; make the report again") from error
@@ -117,8 +122,16 @@ def _complete(results: object) -> bool:
         and results.get("schema") == 1
         and "commit" in results
         and all(isinstance(results.get(name), kind) for name, kind in kinds.items())
-        and all(isinstance(row, dict) and set(FIELDS) <= set(row) for row in results["rows"])
+        and isinstance(results["dataset"].get("external", {}), dict)
+        and all(
+            isinstance(row, dict) and set(FIELDS) <= set(row) and _measured(row) for row in results["rows"]
+        )
     )
+
+
+def _measured(row: dict) -> bool:
+    """Whether a row's value and the ends of its interval are numbers, or not there."""
+    return all(isinstance(row[name], int | float | None) for name in ("value", "low", "high"))
 
 
 def _table(reports: Sequence[Report], split: str, mark: bool) -> dict:

@@ -34,6 +34,9 @@ def _named(data: Iterable[Dataset]) -> dict[str, Dataset]:
     return named
 
 
+LARGEST_SEED = 2**62  # a study counts upwards from it
+
+
 class Stage:
     """One notebook's run. Opening it loads (and for the synthetic set, renders) the images.
 
@@ -58,8 +61,8 @@ class Stage:
     ):
         self.name = known("stage", name, STAGES)
         self.profile: Profile = PROFILES[known("profile", profile, PROFILES)]
-        if type(seed) is not int or not 0 <= seed < 2**63:
-            raise UsageError(f"seed must be a whole number from 0 to {2**63 - 1}, not {seed!r}")
+        if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+            raise UsageError(f"seed must be a whole number from 0 to {LARGEST_SEED}, not {seed!r}")
         external = [] if external is None else [external] if isinstance(external, str | Path) else external
         _check_text("dataset", dataset)
         _check_text("out", out or "")
@@ -71,11 +74,20 @@ class Stage:
         self.data: Dataset = inputs.dataset(self.data_config)
         self.external = _named(sources.external(folder) for folder in external if folder)
         self.out = Path(out).expanduser() if out else REPO / "figures" / self.data.name
+        self._keep_apart()
         fingerprints = {name: data.fingerprint for name, data in self.external.items()}
         self.context = results.context(self.data.fingerprint, profile, seed, fingerprints)
         self.rows: list[dict] = []
         plt.ioff()  # figures are shown by `show`, not a second time by the notebook
         pd.set_option("display.max_colwidth", None)  # sentences in tables are shown whole
+
+    def _keep_apart(self) -> None:
+        """Refuse to write figures among the images, which they would join."""
+        for data in (self.data, *self.external.values()):
+            if self.out.resolve().is_relative_to(data.root.resolve()):
+                raise UsageError(
+                    f"out={str(self.out)!r} lies in {str(data.root)!r}, among its images; name another"
+                )
 
     def show(self, figure: Figure, name: str, alt: str = "") -> None:
         """Save a figure as `<out>/<name>.png`, and as SVG where it holds no pictures, and display it.

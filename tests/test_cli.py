@@ -1,6 +1,7 @@
 """The command line: what it accepts, and one clear message with the right status for what it does not."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -95,13 +96,39 @@ def test_a_folder_that_cannot_be_trained_on_is_named_with_status_2(capsys, no_ke
     assert str(folder) in shown
 
 
-def test_an_output_place_that_is_a_file_is_named_with_status_1(capsys, no_kernel, tmp_path):
-    place = tmp_path / "file"
-    place.write_text("")
-    folder = photographs(tmp_path / "set")
-    status, shown = run(capsys, "report", "--profile", "smoke", "--dataset", str(folder), "--out", str(place))
-    assert status == 1
-    assert str(place) in shown
+@pytest.mark.parametrize("place", ["file", "set/WithMask/out", "/proc/none", "d\udcff"])
+def test_an_output_place_that_cannot_be_is_named_with_status_2(capsys, no_kernel, tmp_path, place):
+    (tmp_path / "file").write_text("")
+    folder, target = photographs(tmp_path / "set"), tmp_path / place
+    status, shown = run(
+        capsys, "report", "--profile", "smoke", "--dataset", str(folder), "--out", str(target)
+    )
+    assert status == 2 and shown.count("Error: ") == 1 and "Traceback" not in shown
+    assert ascii(str(target)).strip("'").replace("\\udcff", "") in shown
+    assert len(list((folder / "WithMask").iterdir())) == len(list((folder / "WithoutMask").iterdir()))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["audit", ""], ["synth", ""], ["report", "--only", " , "]),
+        *(["report", option, ""] for option in ("--dataset", "--external", "--out")),
+    ],
+)
+def test_an_empty_name_is_not_the_working_directory(capsys, no_kernel, tmp_path, monkeypatch, command):
+    photographs(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    status, shown = run(capsys, *command)
+    assert status == 2 and "Error: " in shown
+
+
+def test_an_audit_is_printed_and_written(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMLIB_HOME", str(tmp_path / "home"))
+    folder, target = photographs(tmp_path / "set"), tmp_path / "new" / "found.json"
+    assert cli.main(["audit", str(folder), "--json", str(target)]) == 0
+    assert "Byte-identical:" in capsys.readouterr().out
+    assert json.loads(target.read_text())["schema"] == 1
+    assert run(capsys, "audit", str(folder), "--json", str(tmp_path))[0] == 2
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])

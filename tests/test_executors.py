@@ -183,9 +183,10 @@ def test_a_dask_worker_killed_in_the_middle_of_a_study(study, own_home, monkeypa
         victim, pid = next(iter(client.run(os.getpid).items()))
 
         def kill_when_training():
-            while not client.processing()[victim] or not list(store.shelf().glob("*.partial/checkpoint.pt")):
+            for _ in range(20 * 60):  # at most as long as the study could take
+                if client.processing()[victim] and list(store.shelf().glob("*.partial/checkpoint.pt")):
+                    return os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
-            os.kill(pid, signal.SIGKILL)
 
         killer = threading.Thread(target=kill_when_training, daemon=True)
         killer.start()

@@ -65,13 +65,15 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_bits(start, tiny_
     expected = finished(folder)
     seconds = pd.read_csv(folder / "history.csv").seconds.sum()
     os.rename(folder, folder.with_suffix(".undisturbed"))
-    delays = np.random.default_rng().dirichlet(np.ones(KILLS)) * seconds / 2
+    seed = int.from_bytes(os.urandom(4))
+    print(f"moments drawn from seed {seed}")  # shown where the test fails
+    delays = np.random.default_rng(seed).dirichlet(np.ones(KILLS)) * seconds / 2
     start.epochs_begun.value = 0
     for delay in delays:
         process, training_now = start(config)
-        assert training_now.wait(60)
+        assert training_now.wait(300)
         process.join(delay)
-        assert process.is_alive()
+        assert process.is_alive(), f"it ended within {delays.sum():.1f} s, before it was killed {KILLS} times"
         process.kill()
         process.join()
     process, _ = start(config)

@@ -476,6 +476,7 @@ def test_attributes_that_do_not_tell_of_every_image_are_not_used_and_listed(tmp_
 def test_a_folder_called_like_a_known_set_is_not_taken_for_it(tmp_path):
     data = sources.load(str(both(tmp_path / "face-mask-12k")), progress=False)
     assert data.sheet["licence"] == "not stated"
+    assert data.name == "face-mask-12k-folder"  # whose figures take no others' place
 
 
 def test_places_that_are_none_are_told_in_one_sentence(tmp_path, capsys):

@@ -91,6 +91,11 @@ def leak_heading(audit: Audit) -> str:
     leak = audit.leaks.get("test")
     if leak is None:
         return "### This set publishes no test images, so nothing can leak into them\nThe split is made by group."
+    if not leak["share an origin"]:
+        return (
+            "### No test image has a relative among the images to train and validate on\n"
+            f"None of the {leak['images']:,} is found again there, by name, bytes or looks."
+        )
     share = leak["share an origin"] / leak["images"]
     return (
         f"### {leak['share an origin']:,} of {leak['images']:,} test images ({share:.0%}) have a relative among the "

@@ -28,6 +28,7 @@ OTHER = (
     "class folders in it, beside those that are read, are not: name it by itself, call it Train, Validation or Test, "
     "or put both into one"
 )
+UNREAD = frozenset((".heic", ".heif", ".jxl", ".svg"))  # what else the names of pictures end in
 LAYOUT = "{Train,Validation,Test}/{WithMask,WithoutMask}/ or {WithMask,WithoutMask}/"
 
 
@@ -79,7 +80,9 @@ def _existing(folder: Path) -> Path:
     if not folder.exists():
         raise UsageError(f"folder {str(folder)!r} does not exist")
     if not folder.is_dir():
-        raise UsageError(f"{str(folder)!r} is a file; a data set is a folder laid out as {LAYOUT}")
+        raise UsageError(
+            f"{str(folder)!r} is a file; a data set is a folder laid out as {LAYOUT}, or a zip, tar or tar.gz of one"
+        )
     if not os.access(folder, os.R_OK | os.X_OK):
         raise UsageError(f"folder {str(folder)!r} may not be read; check its permissions")
     return folder
@@ -142,7 +145,8 @@ def _holds_pictures(folder: Path) -> bool:
     """Whether the name of any visible file below `folder` is that of a picture."""
     for _, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        if any(_visible(name) and Path(name).suffix.lower() in pictures.suffixes() for name in files):
+        kinds = pictures.suffixes() | UNREAD
+        if any(_visible(name) and Path(name).suffix.lower() in kinds for name in files):
             return True
     return False
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from fmlib.data import hashing, memory, pictures
+from fmlib.data import folders, hashing, memory, pictures
 from fmlib.data.folders import Found, Listing
 from fmlib.fingerprints import code_version
 from fmlib.progress import tqdm
@@ -93,7 +93,7 @@ def _row(root: Path, file: Found) -> dict:
         content = pictures.read_bytes(root / file.path)
         image = pictures.open_rgb(io.BytesIO(content))
     except pictures.UnreadableError as error:
-        return base | UNREAD | {"reason": str(error)}
+        return base | UNREAD | {"reason": why(file.path, error)}
     small = hashing.thumbnail(image)
     width, height = image.info.get("full_size", image.size)
     return base | {
@@ -103,6 +103,14 @@ def _row(root: Path, file: Found) -> dict:
         "phash": hashing.phash(small[None])[0],
         "contrast": float(small.std()),
     }
+
+
+def why(path: str, error: pictures.UnreadableError) -> str:
+    """Why a file is not read, and what to do if it is a picture of a kind that is not."""
+    kind = Path(path).suffix.lower()
+    return (
+        f"{kind[1:].upper()} is not read: convert it to JPEG or PNG" if kind in folders.UNREAD else str(error)
+    )
 
 
 def _store(root: Path) -> str:

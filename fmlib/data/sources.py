@@ -87,8 +87,9 @@ def load(dataset: str, *, images: int | None = None, seed: int = 0, progress: bo
         return _checked(
             _read("synthetic", _synthetic(count, seed, progress), progress, sheet=SHEETS[dataset])
         )
-    name, folder = _place(dataset)
-    return _checked(_sampled(_read(name, folder, progress, sheet=SHEETS.get(dataset)), images, seed))
+    with _archive_named(dataset):
+        name, folder = _place(dataset)
+        return _checked(_sampled(_read(name, folder, progress, sheet=SHEETS.get(dataset)), images, seed))
 
 
 def external(path: str | Path, progress: bool = True) -> Dataset:
@@ -98,16 +99,28 @@ def external(path: str | Path, progress: bool = True) -> Dataset:
 
 def read(folder: Path, *, copies: bool = True, progress: bool = True) -> Dataset:
     """Read a folder as it is, fit for training or not; `copies` says whether to look for altered copies."""
-    return _read(*_opened(folder), progress, copies)
+    with _archive_named(folder):
+        return _read(*_opened(folder), progress, copies)
+
+
+@contextmanager
+def _archive_named(place: str | Path) -> Iterator[None]:
+    """Name the archive in what is wrong with its content, which lies in a folder that nobody has seen."""
+    try:
+        yield
+    except UsageError as error:
+        if str(place) not in ("", *NAMED) and archives.is_archive(absolute(place)) and str(place) not in str(error):
+            raise UsageError(f"{place}: {error}") from error
+        raise
 
 
 def _place(dataset: str) -> tuple[str, Path]:
     if dataset == "face-mask-12k":
         return dataset, _face_mask_12k()
-    folder = absolute(dataset)
-    if not dataset or (not folder.exists() and os.sep not in dataset):
+    if not dataset or (os.sep not in dataset and not absolute(dataset).exists()):
         raise UsageError(f"unknown data set {dataset!r}: neither a folder nor one of {', '.join(NAMED)}")
-    return _opened(folder)
+    name, root = _opened(absolute(dataset))
+    return f"{name}-folder" if name in NAMED else name, root
 
 
 def _opened(place: Path) -> tuple[str, Path]:
