@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fmlib import calibration, metrics, tables
 from fmlib.data import splits
 from fmlib.environment import environment
-from fmlib.intervals import t_reach
+from fmlib.intervals import with_seeds
 
 KEYS = ["model", "split", "seed", "run", "view"]
 ATTRIBUTES = ("wear", "mask_kind", "skin_tone", "yaw", "occluder")
@@ -78,15 +78,13 @@ def _scores(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Scores averaged over seeds: model, split, view, metric, value, low, high, spread, seeds, n.
 
-    An interval covers the choice of images and of seeds: half the mean width of the runs' own intervals and half
-    the seeds' Student t interval, added in quadrature. `spread` is the seeds' standard deviation.
+    An interval covers the choice of images and of seeds (`intervals.with_seeds`); `spread` is the seeds' standard
+    deviation.
     """
     by = table.groupby(["model", "split", "view", "metric"], sort=False)
     mean = by[["value", "low", "high", "n"]].mean(skipna=False)
     seeds, spread = by.size(), by["value"].std().fillna(0)
-    error = t_reach(spread, seeds)
-    low = mean.value - np.hypot(mean.value - mean.low, error)
-    high = mean.value + np.hypot(mean.high - mean.value, error)
+    low, high = with_seeds(mean.value, mean.low, mean.high, spread, seeds)
     bounded = ~mean.index.get_level_values("metric").isin([*metrics.COUNTS, "temperature"])
     high = high.where(~bounded, high.clip(upper=1))
     columns = {"low": low.clip(lower=0), "high": high, "spread": spread, "seeds": seeds}

@@ -214,6 +214,12 @@ def record_gains(stage: Stage, gains: pd.DataFrame) -> None:
         stage.row(metric="accuracy_gain", value=row.difference, low=row.low, high=row.high, **fields)
 
 
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of arms, or of their `gains`, to be read: by images per class, under the names of figures."""
+    names = {column: table[column].map(label) for column in ("arm", "baseline") if column in table}
+    return table.assign(**names).set_index(["per_class", "arm"]).round(3)
+
+
 def gain_sentences(gains: pd.DataFrame) -> str:
     """Say in a list what each comparison of `gains` showed, from its interval."""
     lines = []

@@ -32,6 +32,20 @@ def of_rate(rate: float, groups) -> tuple[float, float]:
     return wilson(rate * size, size)
 
 
+def with_seeds(value, low, high, spread, seeds) -> tuple:
+    """The interval of a mean over seeds, which covers the choice of images and of seeds.
+
+    Half the width of the images' interval (the mean of the seeds' own) and half the seeds' Student t interval, added in
+    quadrature; numbers or arrays.
+
+    Args:
+        value, low, high: means over seeds.
+        spread: standard deviation over seeds.
+    """
+    error = t_reach(spread, seeds)
+    return value - np.hypot(value - low, error), value + np.hypot(high - value, error)
+
+
 def t_reach(spread, n):
     """Half the 95% Student t interval of a mean of n values with this standard deviation; 0 of a single value."""
     quantile = stats.t.ppf(0.975, np.maximum(n, 2) - 1)

@@ -96,6 +96,12 @@ class Run:
         return store.read_table(self.folder / "predictions.csv")
 
     @property
+    def kept(self) -> pd.Series:
+        """The history's row of the epoch whose weights are kept."""
+        last, lowest = self.history.index[-1], self.history["validation_loss"].idxmin()
+        return self.history.loc[last if self.config.patience is None else lowest]
+
+    @property
     def seconds(self) -> float:
         """Time that the training's epochs took."""
         return float(self.history["seconds"].sum())

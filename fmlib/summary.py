@@ -1,11 +1,10 @@
 """What the results say at a glance: the answer in a sentence, what the official split brought, models by views."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from fmlib.intervals import t_reach
+from fmlib.intervals import with_seeds
 from fmlib.wording import label
 
 SPLITS = {
@@ -61,9 +60,10 @@ def _joined(key: tuple[str, str, str], rows: Sequence[dict], first: int) -> Scor
     value = fmean(values)
     low = high = None
     if all(row["low"] is not None and row["high"] is not None for row in rows):
-        error = t_reach(stdev(values) if len(values) > 1 else 0.0, len(values))
-        low = max(0.0, value - math.hypot(value - fmean(row["low"] for row in rows), error))
-        high = min(1.0, value + math.hypot(fmean(row["high"] for row in rows) - value, error))
+        spread = stdev(values) if len(values) > 1 else 0.0
+        ends = (fmean(row[end] for row in rows) for end in ("low", "high"))
+        low, high = with_seeds(value, *ends, spread, len(values))
+        low, high = max(0.0, float(low)), min(1.0, float(high))
     return Score(model, split, view, value, low, high, rows[0]["n"], first)
 
 

@@ -109,7 +109,11 @@ def _archive_named(place: str | Path) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        if str(place) not in ("", *NAMED) and archives.is_archive(absolute(place)) and str(place) not in str(error):
+        if (
+            str(place) not in ("", *NAMED)
+            and archives.is_archive(absolute(place))
+            and str(place) not in str(error)
+        ):
             raise UsageError(f"{place}: {error}") from error
         raise
 
