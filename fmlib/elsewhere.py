@@ -1,12 +1,13 @@
 """What makes a classifier hold on photographs of another kind? One network, and changes to its recipe.
 
 The network is the compact one, which in a short report sees more and larger images than the architectures of the other
-studies, in the same time. Every arm but the last sees about equally many images; all but one, which shows what is
-learned by heart, are trained on the grouped split. Where each is trained once, parts cannot be told apart, and only the
-whole is held against the usual recipe. Photographs of other collections are only judged, after everything is decided.
+studies, in the same time. Arms see about equally many images, two of them twice as many; all but one, which shows
+what is learned by heart, are trained on the grouped split. Where each is trained once, parts cannot be told apart, and
+only the whole is held against the usual recipe. Photographs of other collections are only judged, after everything is
+decided.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -24,10 +25,11 @@ ENOUGH = 80_000  # images seen, from which no epochs are added
 PASTED = 4000  # rendered faces whose masks are pasted
 SAME_RECIPE, LEAKING = "no blending", "no blending, official split"
 FAR, FAR_PASTED, FAR_MAX = "elsewhere", "elsewhere, pasted masks", "elsewhere, pasted masks, maximum"
-FAR_LONG = f"{FAR_MAX}, twice as long"
+STRONG_LONG, FAR_LONG = "strong, twice as long", f"{FAR_MAX}, twice as long"
 ARMS = {  # name -> what is changed
     "classic": {"augmentation": "classic"},
     "strong": {"augmentation": "strong"},
+    STRONG_LONG: {"augmentation": "strong", "times": 2},
     SAME_RECIPE: {"augmentation": "gentle"},
     LEAKING: {"augmentation": "gentle", "split": "official"},
     FAR: {"augmentation": "elsewhere"},
@@ -36,13 +38,21 @@ ARMS = {  # name -> what is changed
     FAR_LONG: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max", "times": 2},
 }
 TRAINED_ONCE = (FAR_MAX, FAR_LONG)  # all of a profile with a single seed, beside the usual recipe
-# arm -> the one that it differs from in one part; the others, and where that is not there, are held against the first
-BASELINES = {LEAKING: SAME_RECIPE, FAR_PASTED: FAR, FAR_MAX: FAR_PASTED, FAR_LONG: FAR_MAX}
+# arm -> those that it differs from in one part, the last from another recipe as well; the others, and where none of
+# those is there, are held against the first
+BASELINES = {
+    STRONG_LONG: ("strong",),
+    LEAKING: (SAME_RECIPE,),
+    FAR_PASTED: (FAR,),
+    FAR_MAX: (FAR_PASTED,),
+    FAR_LONG: (FAR_MAX, STRONG_LONG),
+}
 DESCRIBED = {  # baselines that are more than an augmentation
     SAME_RECIPE: "without blending, on the grouped split",
     FAR: "for elsewhere, without pasted masks",
     FAR_PASTED: "for elsewhere, with pasted masks, without the maximum",
     FAR_MAX: "for elsewhere, with pasted masks and the maximum, trained half as long",
+    STRONG_LONG: "with strong augmentation, trained twice as long",
 }
 METRICS = ("balanced_accuracy", "f1", "auc", "ece_calibrated")
 
@@ -135,7 +145,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Compare each arm on the same images with the one that it changes in one part (`BASELINES`), or with the first.
+    """Compare each arm on the same images with its `BASELINES`, or with the first arm.
 
     Returns:
         DataFrame with arm, baseline, view, metric, difference, low, high, n and verdict. The intervals cover the choice
@@ -147,8 +157,7 @@ def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") 
         labels, said, groups = judgement.aligned(by_arm, "", view)
         if view == "validation" or len(set(labels)) < 2:
             continue
-        for arm in arms[1:]:
-            baseline = BASELINES[arm] if BASELINES.get(arm) in arms else arms[0]
+        for arm, baseline in _compared(arms):
             gap = comparison.paired_bootstrap(
                 labels, said[arm], said[baseline], groups, metric, seed=stage.seed
             )
@@ -156,6 +165,13 @@ def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") 
             rows.append((arm, baseline, view, metric, gap.value, gap.low, gap.high, gap.n, verdict))
     columns = ["arm", "baseline", "view", "metric", "difference", "low", "high", "n", "verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _compared(arms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield every arm but the first with each that it is held against."""
+    for arm in arms[1:]:
+        there = [baseline for baseline in BASELINES.get(arm, ()) if baseline in arms]
+        yield from ((arm, baseline) for baseline in there or arms[:1])
 
 
 def sentence(gaps: pd.DataFrame) -> str:

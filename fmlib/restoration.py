@@ -158,7 +158,11 @@ def verdict(table: pd.DataFrame, level: float = 0.3, front_end: str = "dae", dam
     rows = table[(table.damage == damage) & (table.level == level)].set_index("front_end")
     plain, after = rows.loc[NOTHING], rows.loc[front_end]
     gain = with_interval(after.gain, after.gain_low, after.gain_high, "+.3f")
-    other = "of the classifier trained with noise" if front_end == TRAINED else f"with {label(front_end)}"
+    other = (
+        "with the classifier trained with noise in its place"
+        if front_end == TRAINED
+        else f"with {label(front_end)}"
+    )
     scored = (
         f"accuracy is {plain.accuracy:.3f} with nothing before the classifier, {after.accuracy:.3f} {other} "
     )

@@ -136,6 +136,9 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
     assert (
         ("* AlexNet **cannot be tested**" in said) == ("2 × 2 cells" in said) == faces.known == bool(limits)
     )
+    half = {model: readings.Ceiling((4, 4), 1.0, 1.0) for model in limits}
+    assert ("asked: 95%), and" in readings.verdict(measured, prior, half)) == faces.known
+    assert ("(not asked of so coarse a map)." in readings.verdict(measured, prior, half)) == faces.known
     fine = {model: readings.Ceiling((9, 9), 1.0, 9.0) for model in limits}
     assert ("* AlexNet **fails**" in readings.verdict(measured, prior, fine)) == faces.known
     if faces.known:

@@ -53,6 +53,9 @@ def test_arms_change_what_they_say_and_the_usual_one_is_first(
     assert arms["elsewhere, pasted masks"] == pasted
     largest = [replace(config, model="compact-max") for config in pasted]
     assert arms["elsewhere, pasted masks, maximum"] == largest
+    assert arms["strong, twice as long"] == [
+        replace(config, augmentation="strong", epochs=2 * grouped) for config in base
+    ]
     longer = [replace(config, epochs=2 * grouped) for config in largest]
     assert arms["elsewhere, pasted masks, maximum, twice as long"] == longer
 
@@ -61,7 +64,7 @@ def test_a_long_study_is_not_made_longer_but_for_the_arm_that_says_so(monkeypatc
     arms = elsewhere.configs(
         asking(monkeypatch, PROFILES["full"], {"grouped": 7_000, "official": 10_000}, 23)
     )
-    longest = arms.pop(elsewhere.FAR_LONG)
+    longest = arms.pop(elsewhere.FAR_LONG) + arms.pop(elsewhere.STRONG_LONG)
     assert {(config.epochs, config.side) for config in longest} == {(46, 96)}
     assert {(config.epochs, config.side) for seeds in arms.values() for config in seeds} == {(23, 96)}
 
@@ -83,6 +86,12 @@ def test_where_its_own_baseline_is_not_trained_an_arm_is_held_against_the_usual_
     )
     gaps = elsewhere.gains(SimpleNamespace(seed=0), table)
     assert gaps.baseline.tolist() == ["strong", elsewhere.FAR_MAX]
+    longer = table[table.arm == "strong"].assign(arm=elsewhere.STRONG_LONG)
+    gaps = elsewhere.gains(SimpleNamespace(seed=0), pd.concat([table, longer]))
+    assert gaps.baseline[gaps.arm == elsewhere.FAR_LONG].tolist() == [
+        elsewhere.FAR_MAX,
+        elsewhere.STRONG_LONG,
+    ]
 
 
 def test_a_set_that_publishes_no_split_has_no_arm_on_it():
