@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,6 +121,23 @@ def test_an_empty_name_is_not_the_working_directory(capsys, no_kernel, tmp_path,
     monkeypatch.chdir(tmp_path)
     status, shown = run(capsys, *command)
     assert status == 2 and "Error: " in shown
+
+
+def test_make_hands_its_variables_to_the_command_line():
+    given = {"DATASET": "my set", "PROFILE": "smoke", "SEED": "3", "JOBS": "1", "OUT": "o", "EXTERNAL": "a b"}
+    asked = [
+        "make",
+        "--dry-run",
+        "--always-make",
+        "report",
+        *(f"{name}={value}" for name, value in given.items()),
+    ]
+    done = subprocess.run(asked, cwd=REPO, capture_output=True, text=True, check=True)
+    line = shlex.split(done.stdout[done.stdout.index("-m fmlib report") :].replace("\\\n", " "))
+    said = dict(zip(line[3::2], line[4::2], strict=True))
+    externals = [line[place + 1] for place, word in enumerate(line) if word == "--external"]
+    assert said == {f"--{name.lower()}": value for name, value in given.items()} | {"--external": "b"}
+    assert externals == ["a", "b"]
 
 
 def test_an_audit_is_printed_and_written(capsys, tmp_path, monkeypatch):

@@ -23,7 +23,9 @@ def test_the_only_kernel_is_this_interpreter_even_where_another_has_its_name(tmp
 
 
 def test_every_notebook_asks_for_that_kernel():
-    for path in (REPO / "notebooks").glob("0*.ipynb"):
+    paths = list((REPO / "notebooks").glob("0*.ipynb"))
+    assert len(paths) == 6
+    for path in paths:
         assert json.loads(path.read_text())["metadata"]["kernelspec"]["name"] == "python3", path.name
 
 

@@ -1,5 +1,6 @@
 """What becomes of notebooks that fail, are interrupted or know too much, and how the committed ones look."""
 
+import json
 import os
 import shutil
 import sys
@@ -60,6 +61,22 @@ def test_a_notebook_is_calls_and_prose_with_the_common_parameters(path):
     assert all(not cell.outputs and cell.execution_count is None for cell in code)
     lines = [line for cell in code for line in cell.source.splitlines()]
     assert not [line for line in lines if line.lstrip().startswith(("def ", "class ", "%", "!"))]
+
+
+# --- where things are kept --------------------------------------------------------------------------------------
+
+
+def test_a_relative_store_is_one_for_the_report_and_its_kernels(pictures, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FMLIB_HOME", "store")  # kernels work in another folder
+    lines = [
+        "from fmlib.stage import Stage",
+        'stage = Stage("data", dataset=dataset, profile=profile, seed=seed,',
+    ]
+    lines += ["external=external, out=out)", 'stage.row(metric="images", value=1)', "stage.close()"]
+    assert build(small(pictures), "\n".join(lines)) == []
+    [row] = json.loads((tmp_path / "site" / "results.json").read_text())["rows"]
+    assert row["metric"] == "images" and not (tmp_path / "notebooks" / "store").exists()
 
 
 # --- failing, going on, interrupting --------------------------------------------------------------------------

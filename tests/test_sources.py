@@ -80,9 +80,9 @@ def test_second_load_reads_only_what_changed(tmp_path, monkeypatch):
 
 def test_nothing_is_written_into_the_folder(tmp_path):
     root = both(tmp_path / "set")
-    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    sources.load(str(root), progress=False)
-    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    before = {path: path.stat().st_mtime_ns for path in (root, *root.rglob("*"))}
+    audit.of(sources.load(str(root), progress=False), progress=False)
+    assert {path: path.stat().st_mtime_ns for path in (root, *root.rglob("*"))} == before
 
 
 def test_broken_files_are_listed_with_the_reason(tmp_path):
@@ -91,6 +91,7 @@ def test_broken_files_are_listed_with_the_reason(tmp_path):
     picture(1, 200).save(folder / "cut.jpg")
     (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:900])
     (folder / "text.png").write_text("no picture")
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     (folder / "empty.jpg").touch()
     (folder / "dangling.jpg").symlink_to(tmp_path / "nowhere")
     os.mkfifo(folder / "pipe.jpg")
@@ -99,7 +100,9 @@ def test_broken_files_are_listed_with_the_reason(tmp_path):
         warnings.simplefilter("error")
         data = sources.load(str(root), progress=False)
     reasons = {path.split("/")[1]: reason for path, reason in data.unreadable.to_numpy()}
-    assert set(reasons) == {"cut.jpg", "text.png", "empty.jpg", "dangling.jpg", "pipe.jpg", "bomb.png"}
+    broken = {"cut.jpg", "text.png", "empty.jpg", "dangling.jpg", "pipe.jpg", "bomb.png"}
+    assert set(reasons) == broken | {"phone.heic"}
+    assert reasons["phone.heic"] == "HEIC is not read: convert it to JPEG or PNG"
     assert "truncated" in reasons["cut.jpg"]
     assert reasons["text.png"] == "not an image file"
     assert "0 bytes" in reasons["empty.jpg"]
@@ -134,6 +137,8 @@ def test_every_kind_of_picture_opens_as_eight_bit_rgb(tmp_path):
     for path in sorted(tmp_path.iterdir()):
         if path.is_file():
             assert pictures.open_rgb(path).mode == "RGB"
+    inked = np.asarray(pictures.open_rgb(tmp_path / "cmyk.jpg")).astype(int)
+    assert np.abs(inked - np.asarray(picture(1))).mean() < 12  # and not inverted
     deep = np.asarray(pictures.open_rgb(tmp_path / "deep.png"))
     assert (deep.min(), deep.max()) == (0, 255)
     assert np.asarray(pictures.open_rgb(tmp_path / "clear.png")).min() == 255
