@@ -96,15 +96,26 @@ def _place(dataset: str) -> str:
 @click.option(
     "--json", "target", type=Place(path_type=Path, dir_okay=False), help="Write the findings there as JSON."
 )
-def audit(folder: Path, target: Path | None) -> None:
+@click.option(
+    "--split",
+    type=Place(path_type=Path, dir_okay=False),
+    help="Write the grouped split there, which leaks nothing, as CSV: path, group, split.",
+)
+def audit(folder: Path, target: Path | None, split: Path | None) -> None:
     """Look for leaks, duplicates, conflicting labels and shortcuts in a folder of images."""
     from fmlib.data import audit as audits
+    from fmlib.data import sources, splits
+    from fmlib.store import write_table
 
-    found = audits.audit(folder)
+    data = sources.read(folder)
+    found = audits.of(data)
     click.echo(str(found))
+    for place in filter(None, (target, split)):
+        place.parent.mkdir(parents=True, exist_ok=True)
     if target:
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, json.dumps(found.to_dict(), indent=1) + "\n")
+    if split:
+        write_table(splits.table(data.manifest), split)
 
 
 @cli.command()

@@ -11,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model
 
 from fmlib import calibration, modelcard, models, store
-from fmlib.config import home
 from fmlib.errors import FmlibError, UsageError
 from fmlib.files import write_bytes, write_text
 from fmlib.processes import processes
@@ -54,7 +53,7 @@ def load(model: str | os.PathLike) -> Trained:
 
 def run_folder(model: str | os.PathLike) -> Path:
     """Return the folder of a classifier run, given its key or its path."""
-    runs = home() / "runs"
+    runs = store.shelf()
     folder = Path(model) if Path(model).is_dir() else runs / str(model)
     if not (folder / "predictions.csv").is_file():
         raise UsageError(

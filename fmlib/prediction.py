@@ -65,12 +65,21 @@ def judged(trained: Trained, images: Names, cam: str | os.PathLike | None = None
     """Yield what the classifier says of each file, as in `predict`; only a batch of them is held at a time."""
     folder = None if cam is None else Path(cam)
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
+        _made(folder)
     found = files(images, besides=folder)
     with ThreadPoolExecutor(READERS) as pool:
         while batch := list(islice(found, BATCH)):
             read = list(pool.map(lambda entry: _read(*entry, trained.side, folder is not None), batch))
             yield from _judge(trained, read, folder)
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{str(folder)!r} cannot hold the overlays: {error.strerror}; name another folder"
+        ) from error
 
 
 def files(images: Names, besides: Path | None = None) -> Iterator[tuple[str, str]]:

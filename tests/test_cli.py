@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 from PIL import Image
@@ -146,6 +147,10 @@ def test_an_audit_is_printed_and_written(capsys, tmp_path, monkeypatch):
     assert cli.main(["audit", str(folder), "--json", str(target)]) == 0
     assert "Byte-identical:" in capsys.readouterr().out
     assert json.loads(target.read_text())["schema"] == 1
+    assert cli.main(["audit", str(folder), "--split", str(tmp_path / "split.csv")]) == 0
+    split = pd.read_csv(tmp_path / "split.csv")
+    assert list(split) == ["path", "group", "split"] and set(split.split) <= {"train", "validation", "test"}
+    assert len(split) == 8
     assert run(capsys, "audit", str(folder), "--json", str(tmp_path))[0] == 2
 
 

@@ -36,4 +36,5 @@ def remember(name: str, table: pd.DataFrame) -> None:
         with replacing(store) as part:
             table.to_csv(part, index=False, errors="surrogateescape", quoting=quoting)
     except OSError as error:
-        warnings.warn(f"cannot remember a table in {store}: {error.strerror}", stacklevel=2)
+        remedy = "it is computed again; let FMLIB_HOME name a place that can be written"
+        warnings.warn(f"cannot remember a table in {store}: {error.strerror}; {remedy}", stacklevel=2)
