@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fmlib.errors import FmlibError, UsageError
-from fmlib.files import absolute, write_text
+from fmlib.files import absolute, write_bytes, write_text
 from fmlib.text import printable
 
 # What a full disk, a missing permission or a broken mount raises; anything else is a fault of ours.
@@ -105,7 +105,6 @@ def audit(folder: Path, target: Path | None, split: Path | None) -> None:
     """Look for leaks, duplicates, conflicting labels and shortcuts in a folder of images."""
     from fmlib.data import audit as audits
     from fmlib.data import sources, splits
-    from fmlib.store import write_table
 
     data = sources.read(folder)
     found = audits.of(data)
@@ -115,7 +114,8 @@ def audit(folder: Path, target: Path | None, split: Path | None) -> None:
     if target:
         write_text(target, json.dumps(found.to_dict(), indent=1) + "\n")
     if split:
-        write_table(splits.table(data.manifest), split)
+        text = splits.table(data.manifest).to_csv(index=False, lineterminator="\n")
+        write_bytes(split, text.encode("utf-8", "surrogateescape"))
 
 
 @cli.command()

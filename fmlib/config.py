@@ -1,6 +1,7 @@
 """Where things live, what the classes are called, what describes a run, and the three profiles."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from numbers import Integral, Real
@@ -40,7 +41,8 @@ def pin_places() -> None:
     """Make the places that the environment names absolute: processes that start from here have folders of their own."""
     for name in PLACES:
         if os.environ.get(name):
-            os.environ[name] = str(absolute(os.environ[name]))
+            with suppress(UsageError):  # whoever reads it says what is wrong with it
+                os.environ[name] = str(absolute(os.environ[name]))
 
 
 def _number(value: object, kind: type) -> bool:

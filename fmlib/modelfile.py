@@ -70,13 +70,14 @@ def export(model: str | os.PathLike, target: Path) -> Path:
         UsageError: there is no such run, `target` does not end in .safetensors, or a file that is no model card lies
             where the card goes.
     """
-    folder, beside = run_folder(model), target.with_suffix(".md")
+    folder = run_folder(model)
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{str(target)!r} should end in .safetensors, the format that is written")
+    beside = target.with_suffix(".md")
     if beside.exists() and modelcard.MARK not in beside.read_text(encoding="utf-8", errors="replace"):
         raise UsageError(
             f"{str(beside)!r}, where the model card goes, is something else; choose another name"
         )
-    if target.suffix != ".safetensors":
-        raise UsageError(f"{str(target)!r} should end in .safetensors, the format that is written")
     trained, card = _of_run(folder), modelcard.write(folder)
     metadata = {"format": FORMAT, "config": json.dumps(trained.config), "card": card}
     metadata |= {"temperature": repr(trained.temperature)}

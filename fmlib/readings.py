@@ -67,7 +67,7 @@ def verdict(tables: dict[str, pd.DataFrame], prior: pd.DataFrame, limits: dict[s
             f"in {hit} of masked faces ({f'asked: {POINTING:.0%}' if pointing >= POINTING else spared}), and the mask "
             f"holds {times:.1f} times the energy that the centre prior puts there "
             f"({f'asked: {TIMES}' if most >= TIMES else spared}). The mask itself, drawn in its maps' {grid[0]} × "
-            f"{grid[1]} cells, comes to {pointing:.0%} and {most:.1f}."
+            f"{grid[1]} cells, comes to {pointing:.1%} and {most:.2f}."
         )
     return "\n".join(lines)
 

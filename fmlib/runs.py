@@ -132,7 +132,7 @@ def get(config: RunConfig) -> Run:
     as torch's random state is its own only then. What is damaged is set aside with a message and trained again.
 
     Raises:
-        ExplosionError: the loss was not finite from the start; that is remembered until `prune`.
+        ExplosionError: the loss was not finite from the start; that is remembered until `remove` or `prune`.
         FmlibError: the disk is full.
         UsageError: the configuration names something unknown.
     """
@@ -231,7 +231,7 @@ def _finish(config: RunConfig, folder: Path) -> None:
     _set_aside(folder, fault)
     why = agreed(store.explosion(partial))
     if why:
-        raise ExplosionError(why)
+        raise ExplosionError(f"{why} (remembered; runs.remove({folder.name!r}) forgets it)")
     try:
         _train(config, partial)
     except DamagedError as error:

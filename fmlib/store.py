@@ -86,8 +86,10 @@ def _hash_of(path: Path, size: int, changed: int) -> str:
 
 def explosion(partial: Path) -> str | None:
     """Return why the run of an unfinished folder will not be finished, None if it may."""
-    note = partial / EXPLODED
-    return note.read_text(encoding="utf-8") if note.exists() else None
+    try:
+        return (partial / EXPLODED).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 def fault(folder: Path) -> str | None:
@@ -215,10 +217,16 @@ def find(key: str) -> Path:
 
 
 def remove(key: str) -> None:
-    """Delete the stored run `key`; raise FmlibError if there is none, or if it is in training now."""
+    """Delete the stored run `key`, or what is remembered of one that exploded.
+
+    Raises:
+        FmlibError: there is none, or it is in training now.
+    """
+    partial = shelf() / f"{key}.partial"
+    folder = partial if explosion(partial) else find(key)
     try:
-        with _unused(find(key)):
-            shutil.rmtree(find(key))
+        with _unused(folder):
+            shutil.rmtree(folder)
     except Timeout as error:
         raise FmlibError(f"run {key} is in training now; remove it when that has ended") from error
 

@@ -17,6 +17,7 @@ LABELS = (
     | {"median": "median filter", "nl_means": "non-local means", "jpeg": "JPEG quality"}
     | {"dae-encoder": "small network", "learned": "augmented-CVAE images"}
     | {f"compact {name}": f"compact network, {name} augmentation" for name in ("classic", "strong")}
+    | {"compact strong, twice as long": "compact network, strong augmentation, twice as long"}
     | {"compact no blending": "compact network, images not blended"}
     | {"compact no blending, official split": "compact network, images not blended"}
     | {"compact elsewhere": "compact network, for elsewhere"}

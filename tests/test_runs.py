@@ -251,7 +251,11 @@ def test_a_study_can_leave_out_what_explodes_from_the_start_and_name_it(config, 
     monkeypatch.setattr(training, "objective_of", None)  # what exploded is known and not trained again
     assert [run.config for run in runs.surviving(asked)] == [asked[1]]
     assert capsys.readouterr().err.count("this run is left out") == 2
-    assert runs.prune().state.tolist() == ["exploded", "exploded"]
+    exploded = runs.table().query("state == 'exploded'").key
+    with pytest.raises(ExplosionError, match=rf"runs\.remove\('{runs.place(asked[0]).name}'\) forgets it"):
+        runs.get(asked[0])
+    runs.remove(exploded.iloc[0])
+    assert runs.prune().state.tolist() == ["exploded"]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -107,10 +107,9 @@ def _row(root: Path, file: Found) -> dict:
 
 def why(path: str, error: pictures.UnreadableError) -> str:
     """Why a file is not read, and what to do if it is a picture of a kind that is not."""
-    kind = Path(path).suffix.lower()
-    return (
-        f"{kind[1:].upper()} is not read: convert it to JPEG or PNG" if kind in folders.UNREAD else str(error)
-    )
+    kind, reason = Path(path).suffix.lower(), str(error)
+    other = reason == pictures.NO_PICTURE and kind in folders.UNREAD
+    return f"{kind[1:].upper()} is not read: convert it to JPEG or PNG" if other else reason
 
 
 def _store(root: Path) -> str:

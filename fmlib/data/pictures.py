@@ -17,6 +17,7 @@ BAND = 2_000_000  # px that are converted at once
 BYTE_LIMIT = 160 * 2**20
 # what photographs come in; not everything that Pillow opens: for EPS it would start Ghostscript
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM")
+NO_PICTURE = "not an image file"
 _large = Lock()
 Image.core.set_block_size(64 * 2**20)  # so large that malloc gives the memory of a large picture back at once
 
@@ -51,7 +52,7 @@ def open_rgb(source: Path | str | io.BytesIO) -> Image.Image:
     except UnreadableError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableError("not an image file") from None
+        raise UnreadableError(NO_PICTURE) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnreadableError(f"more than {PIXEL_LIMIT // 10**6} megapixels") from None
     except MemoryError:

@@ -96,4 +96,4 @@ def _pictures(figure, worst: pd.DataFrame, images: np.ndarray) -> None:
         ax.imshow(image)
         said = f"P(mask) {row.probability:.2f}\n{row.wrong} of {row.runs} wrong"
         ax.set_title(f"{CLASSES[row.label]}\n{said}", fontsize=11, fontweight="normal", pad=4)
-    figure.suptitle("Most wrong, averaged over all models", x=0.01, ha="left")
+    figure.suptitle("Most wrong, one of each origin, averaged over all models", x=0.01, ha="left")

@@ -121,7 +121,7 @@ def changed_images(found: pd.DataFrame, metric: str = "balanced_accuracy") -> Fi
         ax.set(xlabel="", ylabel="")
         figure.suptitle(f"{wording.label(metric)} on changed validation images", x=0.01, ha="left")
         seeds = wording.seeds(part.groupby("model").seed.nunique())
-        note = f"{part.n.max():,} images, {seeds} each; the intervals are in results.csv"
+        note = f"{part.n.max():,} images, {seeds} each; the intervals are in the CSV file beside it"
         figure.supxlabel(note, fontsize=12, color=style.NEUTRAL)
         return figure
 
