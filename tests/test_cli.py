@@ -133,7 +133,8 @@ def test_make_hands_its_variables_to_the_command_line():
         "report",
         *(f"{name}={value}" for name, value in given.items()),
     ]
-    done = subprocess.run(asked, cwd=REPO, capture_output=True, text=True, check=True)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(asked, cwd=REPO, env=own, capture_output=True, text=True, check=True)
     line = shlex.split(done.stdout[done.stdout.index("-m fmlib report") :].replace("\\\n", " "))
     said = dict(zip(line[3::2], line[4::2], strict=True))
     externals = [line[place + 1] for place, word in enumerate(line) if word == "--external"]
