@@ -222,13 +222,16 @@ def remove(key: str) -> None:
     Raises:
         FmlibError: there is none, or it is in training now.
     """
-    partial = shelf() / f"{key}.partial"
-    folder = partial if explosion(partial) else find(key)
     try:
-        with _unused(folder):
-            shutil.rmtree(folder)
+        with _unused(_exploded_or_finished(key)):
+            shutil.rmtree(_exploded_or_finished(key))  # another process may have removed it meanwhile
     except Timeout as error:
         raise FmlibError(f"run {key} is in training now; remove it when that has ended") from error
+
+
+def _exploded_or_finished(key: str) -> Path:
+    partial = shelf() / f"{key}.partial"
+    return partial if explosion(partial) else find(key)
 
 
 def prune(keep: Iterable[str] | None = None) -> pd.DataFrame:

@@ -96,9 +96,7 @@ def answer(best: Score | None, leak: dict | None, models: int) -> str:
     if best is None:
         return "This run has no classifier scored on the test images yet; run report 02 to get the answer."
     among = f"the highest-scoring of {models} networks" if models > 1 else "the network"
-    text = (
-        f"Trained on images whose like is not among the test images, {among}, {best.label}, reaches an F1 of "
-    )
+    text = f"Trained without relatives of the test images, {among}, {best.label}, reaches an F1 of "
     text += f"{best.value:.3f}"
     if best.low is not None:
         text += f" (95% interval {best.low:.3f} to {best.high:.3f})"
