@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from fmlib import runs, studies
-from fmlib.config import PROFILES
 from fmlib.data import splits
 from fmlib.explain import METHODS, Contrast, explainer, measures
 from fmlib.explain.taps import tapped
 from fmlib.faces import Faces
+from fmlib.profiles import PROFILES
 from fmlib.stage import Stage
 
 BATCH = 64

@@ -38,8 +38,8 @@ ARMS = {  # name -> what is changed
     FAR_LONG: {"augmentation": "elsewhere", "pasted": PASTED, "model": "compact-max", "times": 2},
 }
 TRAINED_ONCE = (FAR_MAX, FAR_LONG)  # all of a profile with a single seed, beside the usual recipe
-# arm -> those that it differs from in one part, the last from another recipe as well; the others, and where none of
-# those is there, or not that recipe, are held against the first
+# arm -> those that it differs from in one part, the last from another recipe as well; the others, and those of whose
+# baselines one is not there, are held against the first
 BASELINES = {
     STRONG_LONG: ("strong",),
     LEAKING: (SAME_RECIPE,),
@@ -170,9 +170,10 @@ def gains(stage: Stage, table: pd.DataFrame, metric: str = "balanced_accuracy") 
 def _compared(arms: list[str]) -> Iterator[tuple[str, str]]:
     """Yield every arm but the first with each that it is held against."""
     for arm in arms[1:]:
-        there = [baseline for baseline in BASELINES.get(arm, ()) if baseline in arms]
-        whole = arm == FAR_LONG and STRONG_LONG not in arms
-        yield from ((arm, baseline) for baseline in (there + arms[:1] if whole else there or arms[:1]))
+        wanted = BASELINES.get(arm, ())
+        there = [baseline for baseline in wanted if baseline in arms]
+        first = [] if there and len(there) == len(wanted) else arms[:1]
+        yield from ((arm, baseline) for baseline in there + first)
 
 
 def sentence(gaps: pd.DataFrame) -> str:

@@ -7,11 +7,13 @@ from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpec, KernelSpec
 
 from fmlib.config import pin_places
 
-pin_places()
-
 
 class ThisInterpreter(KernelSpecManager):
     """Offers the interpreter that runs the server and no other, whatever kernels the machine has registered."""
+
+    def __init__(self, **traits):
+        pin_places()
+        super().__init__(**traits)
 
     def find_kernel_specs(self) -> dict[str, str]:
         """Return the only kernel, `python3`, and the folder of its logos."""

@@ -72,11 +72,12 @@ def validate(request: Request) -> Stage:
     if request.jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {request.jobs}")
     check_names(request)
-    check_store()
+    # without a store every notebook would fail in the end
+    check_writable(home(), "let FMLIB_HOME name another place", FmlibError)
     stage = Stage("data", **request.parameters)
     for scheme in splits.schemes(stage.data.manifest):
         splits.assign(stage.data.manifest, scheme)  # which refuses a side without a class
-    check_folder(request.folder)
+    check_writable(request.folder, "let --out name another place", UsageError)
     return stage
 
 
@@ -90,25 +91,11 @@ def check_names(request: Request) -> None:
             raise UsageError(f"{option} {name!r} is no valid UTF-8; rename it, or link to it") from error
 
 
-def check_folder(folder: Path) -> None:
-    """Raise UsageError if the report cannot be written there."""
+def check_writable(folder: Path, remedy: str, kind: type[FmlibError]) -> None:
+    """Raise an error of this kind if nothing can be written into a folder, which is made if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        if disk_is_full(error):
-            raise
-        raise UsageError(
-            f"{folder} cannot be written: {error.strerror}; let --out name another place"
-        ) from error
-
-
-def check_store() -> None:
-    """Raise FmlibError if nothing can be kept: every notebook would fail in the end."""
-    try:
-        home().mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=home()).close()
-    except OSError as error:
-        raise FmlibError(
-            f"the store {home()} cannot be written: {error.strerror}; let FMLIB_HOME name another place"
-        ) from error
+        kind = FmlibError if disk_is_full(error) else kind
+        raise kind(f"{folder} cannot be written: {error.strerror}; {remedy}") from error

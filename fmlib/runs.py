@@ -98,8 +98,7 @@ class Run:
     @property
     def kept(self) -> pd.Series:
         """The history's row of the epoch whose weights are kept."""
-        last, lowest = self.history.index[-1], self.history["validation_loss"].idxmin()
-        return self.history.loc[last if self.config.patience is None else lowest]
+        return store.kept(self.history, self.config.patience)
 
     @property
     def seconds(self) -> float:

@@ -10,12 +10,13 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from fmlib import inputs, results
-from fmlib.config import PROFILES, REPO, STAGES, DataConfig, Profile
+from fmlib.config import REPO, STAGES, DataConfig
 from fmlib.data import sources
 from fmlib.data.sources import Dataset
 from fmlib.environment import commit
 from fmlib.errors import UsageError, known
 from fmlib.figures import style
+from fmlib.profiles import PROFILES, Profile
 
 
 def _check_text(parameter: str, value: object) -> None:

@@ -189,12 +189,16 @@ def compare(*keys: str) -> pd.DataFrame:
     for key in keys:
         folder = find(key)
         config, history = read_json(folder / "config.json"), read_table(folder / "history.csv")
-        last, lowest = history.index[-1], history.validation_loss.idxmin()
-        kept = history.loc[last if config["patience"] is None else lowest].drop("seconds").add_prefix("kept ")
-        columns[key] = _flat(config | read_json(folder / RECORD)) | kept.to_dict()
+        epoch = kept(history, config["patience"]).drop("seconds").add_prefix("kept ")
+        columns[key] = _flat(config | read_json(folder / RECORD)) | epoch.to_dict()
     both = pd.DataFrame(columns)
     same = both.astype(str).nunique(axis=1) == 1
     return both[~same | both.index.str.startswith("kept ")]
+
+
+def kept(history: pd.DataFrame, patience: int | None) -> pd.Series:
+    """Return a history's row of the epoch whose weights are kept: the lowest loss, or the last without patience."""
+    return history.loc[history.index[-1] if patience is None else history["validation_loss"].idxmin()]
 
 
 def _flat(value: dict, prefix: str = "") -> dict:

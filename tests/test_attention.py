@@ -124,13 +124,21 @@ def test_a_sample_of_images_of_one_class_is_of_that_class(faces):
     assert readings.images(few) == f"{len(few.rows)} images, 0 of them with a mask"
 
 
-def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
+def test_tables_figures_and_sentences_of_where_maps_lie(faces, fakes):
     looks = {run.config.model: attention.look(run, faces) for run in fakes}
     measured = {model: table for model, (table, _) in looks.items()}
     prior = attention.prior(faces)
     means = {model: mean for model, (_, mean) in looks.items()}
     assert isinstance(figures.gradcam_localisation(measured, means, prior, faces.outline), Figure)
     assert all(f"* {name} looks at" in readings.where(measured, faces) for name in ("ResNet-18", "AlexNet"))
+    assert readings.by_attribute(measured, faces).empty != faces.known
+
+
+def test_a_model_is_asked_for_what_the_mask_itself_would_reach(faces, fakes):
+    measured, prior = (
+        {run.config.model: attention.look(run, faces)[0] for run in fakes},
+        attention.prior(faces),
+    )
     limits = readings.ceilings({run.config.model: run for run in fakes}, faces, prior)
     said = readings.verdict(measured, prior, limits)
     assert (
@@ -150,8 +158,13 @@ def test_tables_figures_sentences_and_rows_of_a_whole_stage(faces, fakes):
         assert one.startswith("0 of 1 model passed") and one.endswith(
             "too coarse for it are the maps of ResNet-18"
         )
-    assert readings.by_attribute(measured, faces).empty != faces.known
 
+
+def test_curves_sentences_and_rows_of_a_whole_stage(faces, fakes):
+    measured, prior = (
+        {run.config.model: attention.look(run, faces)[0] for run in fakes},
+        attention.prior(faces),
+    )
     curves = {run.config.model: attention.curves(run, faces.first(6), 3) for run in fakes}
     cascades = {run.config.model: attention.cascade(run, faces.first(6), 2) for run in fakes}
     assert isinstance(figures.gradcam_faithfulness(curves, cascades, "alexnet"), Figure)

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from fmlib import elsewhere, runs, studies
-from fmlib.config import PROFILES, ClassifierConfig, DataConfig
+from fmlib.config import ClassifierConfig, DataConfig
+from fmlib.profiles import PROFILES
 from fmlib.stage import Stage
 
 

@@ -14,8 +14,9 @@ import torch
 from traces import linger, note
 
 from fmlib import executors, runs, store, studies
-from fmlib.config import PROFILES, AutoencoderConfig, ClassifierConfig, Generated
+from fmlib.config import AutoencoderConfig, ClassifierConfig, Generated
 from fmlib.errors import FmlibError, UsageError
+from fmlib.profiles import PROFILES
 
 
 def traced(folder: Path, items: list[int]) -> list:

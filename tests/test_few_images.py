@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from fmlib import attempts, few_images, generation, inputs, making, runs, wording
-from fmlib.config import PROFILES, AutoencoderConfig
+from fmlib.config import AutoencoderConfig
 from fmlib.data import splits
 from fmlib.errors import UsageError
+from fmlib.profiles import PROFILES
 
 
 def arms(**scores):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fmlib import generators, studies
-from fmlib.config import PROFILES
+from fmlib.profiles import PROFILES
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from fmlib import studies
-from fmlib.config import ACTIVATIONS, OPTIMIZERS, PROFILES, DataConfig
+from fmlib.config import ACTIVATIONS, OPTIMIZERS, DataConfig
 from fmlib.errors import UsageError
+from fmlib.profiles import PROFILES
 from fmlib.stage import Stage
 
 
